@@ -1,0 +1,33 @@
+/** What kind of file: each has its own folder (FORMAT.md §1). */
+export type FileKind = 'config' | 'data' | 'meta' | 'snapshots' | 'locks'
+
+/**
+ * Immutable named files in one place. Knows nothing of chunks, packs or snapshots.
+ * Names are 1 to 64 lower-case hex digits; the one file of kind `config` is called by the empty name.
+ */
+export interface Backend extends AsyncDisposable {
+  /** Where it is, for people. */
+  readonly location: string
+  /** A folder of the repository on this machine, for what is derived from it (the index); remote backends have none. */
+  readonly localDirectory: string | undefined
+  /** Stores the concatenation of `parts` (borrowed until settled), all or nothing; durable once resolved. Rejects EXISTS, NO_SPACE, DENIED, IO. */
+  put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
+  /**
+   * Reads the whole file, or `length` bytes at `offset`. Rejects NOT_FOUND, TRUNCATED. The caller owns the result, which
+   * lies in memory of its own, and so can be transferred to another thread.
+   */
+  get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array>
+  /** Length in bytes. Rejects NOT_FOUND. */
+  size(kind: FileKind, name: string): Promise<number>
+  /** The names of every file of one kind, once each, in no particular order. Files with other names are passed over. */
+  list(kind: FileKind): AsyncIterable<string>
+  /** Succeeds if the file is already gone; durable once resolved. */
+  remove(kind: FileKind, name: string): Promise<void>
+  /** Deletes what unfinished puts have left behind. Only while nobody else writes. Returns how many files. */
+  removeLeftovers(): Promise<number>
+}
+
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}

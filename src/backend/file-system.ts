@@ -1,0 +1,103 @@
+import { constants, type Dirent } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { ChainkeepError, errnoOf } from '../base/errors.ts'
+
+/**
+ * The seam that every file call of the store goes through, so that tests can record, fail and reorder them.
+ * Errors are those of node:fs; the backend turns them into ours.
+ */
+export interface FileSystem {
+  /** Creates a file that must not exist. */
+  create(path: string): Promise<NewFile>
+  /** Reads `length` bytes at `offset`, fewer only at the end of the file; without a range, all of it. */
+  read(path: string, range?: { offset: number; length: number }): Promise<Uint8Array>
+  size(path: string): Promise<number>
+  /** Names in a folder, with whether each is a folder itself. */
+  list(path: string): Promise<{ name: string; isDirectory: boolean }[]>
+  /** Creates a folder; its parent must exist. */
+  makeDirectory(path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Gives the file a second name, which must not exist. */
+  link(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  /** Makes names in a folder durable. */
+  syncDirectory(path: string): Promise<void>
+}
+
+export interface NewFile {
+  /** Appends all parts. */
+  write(parts: readonly Uint8Array[]): Promise<void>
+  /** Makes the content durable. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The real one. */
+export const nodeFileSystem: FileSystem = {
+  async create(path) {
+    const handle = await fs.open(path, 'wx', 0o600)
+    return {
+      write: (parts) => writeAll(handle, parts),
+      sync: () => handle.datasync(),
+      close: () => handle.close(),
+    }
+  },
+
+  async read(path, range) {
+    const handle = await fs.open(path, constants.O_RDONLY)
+    try {
+      const offset = range?.offset ?? 0
+      const length = range?.length ?? (await handle.stat()).size
+      const buffer = Buffer.allocUnsafeSlow(length)
+      let done = 0
+      while (done < length) {
+        const { bytesRead } = await handle.read(buffer, done, length - done, offset + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return done === length ? buffer : buffer.subarray(0, done)
+    } finally {
+      await handle.close()
+    }
+  },
+
+  async size(path) {
+    return (await fs.stat(path)).size
+  },
+
+  async list(path) {
+    const entries: Dirent[] = await fs.readdir(path, { withFileTypes: true })
+    return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+  },
+
+  makeDirectory: (path) => fs.mkdir(path, { mode: 0o700 }),
+  rename: (from, to) => fs.rename(from, to),
+  link: (from, to) => fs.link(from, to),
+  remove: (path) => fs.unlink(path),
+
+  async syncDirectory(path) {
+    const handle = await fs.open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } catch (error) {
+      // Some network file systems cannot sync a folder; they make names durable in their own way.
+      if (!['EINVAL', 'ENOTSUP', 'EISDIR'].includes(errnoOf(error) ?? '')) throw error
+    } finally {
+      await handle.close()
+    }
+  },
+}
+
+/** `writev` may write less than it was given, and takes at most 1024 parts. */
+async function writeAll(handle: fs.FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  let rest = parts.filter((part) => part.length > 0)
+  while (rest.length > 0) {
+    const batch = rest.slice(0, 1024)
+    let { bytesWritten } = await handle.writev(batch)
+    if (bytesWritten === 0) throw new ChainkeepError('IO', 'the file system wrote nothing')
+    let whole = 0
+    while (whole < batch.length && bytesWritten >= batch[whole]!.length) bytesWritten -= batch[whole++]!.length
+    rest = rest.slice(whole)
+    if (bytesWritten > 0) rest[0] = rest[0]!.subarray(bytesWritten)
+  }
+}

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
+import type { Backend, ByteRange, FileKind } from './backend.ts'
+import { type FileSystem, nodeFileSystem } from './file-system.ts'
+
+/** Kinds that hold many files are spread over 256 folders by the first two digits of the name. */
+const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta'])
+const FOLDERS = ['data', 'meta', 'snapshots', 'locks', 'tmp'] as const
+const NAME = /^[0-9a-f]{1,64}$/
+
+/** Files in a folder of this machine. `directory` must be absolute. */
+export function localBackend(directory: string, files: FileSystem = nodeFileSystem): Backend {
+  return new LocalBackend(directory, files)
+}
+
+/** Makes the folders of an empty repository in `directory`, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
+export async function createLocalFolders(directory: string, files: FileSystem = nodeFileSystem): Promise<void> {
+  try {
+    await makeDirectory(files, directory)
+    const names = await files.list(directory)
+    if (names.length > 0 && !names.every(({ name }) => (FOLDERS as readonly string[]).includes(name)))
+      throw new ChainkeepError('EXISTS', `cannot create a repository in ${directory}: the folder is not empty`, {
+        directory,
+      })
+    for (const name of FOLDERS) await makeDirectory(files, join(directory, name))
+    await files.syncDirectory(directory)
+  } catch (error) {
+    throw fileError(`cannot create a repository in ${directory}`, error, { directory })
+  }
+}
+
+class LocalBackend implements Backend {
+  readonly location: string
+  readonly localDirectory: string
+  readonly #files: FileSystem
+
+  constructor(directory: string, files: FileSystem) {
+    this.location = directory
+    this.localDirectory = directory
+    this.#files = files
+  }
+
+  async put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const { folder, path } = this.#locate(kind, name)
+    const temporary = join(this.location, 'tmp', randomBytes(16).toString('hex'))
+    try {
+      if (SPREAD.has(kind) && (await makeDirectory(this.#files, folder)))
+        await this.#files.syncDirectory(join(folder, '..'))
+      await this.#write(temporary, parts)
+      await this.#publish(temporary, path)
+      await this.#files.syncDirectory(folder)
+    } catch (error) {
+      await this.#files.remove(temporary).catch(() => {})
+      throw fileError(`cannot write ${path}`, error, { kind, name })
+    }
+  }
+
+  /** A write or sync that failed is never tried again on the same file: the kernel may have dropped its pages (FORMAT.md §10). */
+  async #write(path: string, parts: readonly Uint8Array[]): Promise<void> {
+    const file = await this.#files.create(path)
+    try {
+      await file.write(parts)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Gives the finished file its name, unless that is taken. */
+  async #publish(temporary: string, path: string): Promise<void> {
+    try {
+      await this.#files.link(temporary, path)
+    } catch (error) {
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errnoOf(error) ?? '')) throw error
+      if (await this.#exists(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
+      await this.#files.rename(temporary, path) // a file system without hard links
+      return
+    }
+    await this.#files.remove(temporary)
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    try {
+      await this.#files.size(path)
+      return true
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false
+      throw error
+    }
+  }
+
+  async get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array> {
+    const { path } = this.#locate(kind, name)
+    let bytes: Uint8Array
+    try {
+      bytes = await this.#files.read(path, range)
+    } catch (error) {
+      throw fileError(`cannot read ${path}`, error, { kind, name })
+    }
+    if (range && bytes.length < range.length)
+      throw new ChainkeepError(
+        'TRUNCATED',
+        `${path}: ends ${range.length - bytes.length} bytes early at offset ${range.offset + bytes.length}`,
+        {
+          file: path,
+          offset: range.offset + bytes.length,
+        },
+      )
+    return bytes
+  }
+
+  async size(kind: FileKind, name: string): Promise<number> {
+    const { path } = this.#locate(kind, name)
+    try {
+      return await this.#files.size(path)
+    } catch (error) {
+      throw fileError(`cannot read ${path}`, error, { kind, name })
+    }
+  }
+
+  async *list(kind: FileKind): AsyncGenerator<string, void, undefined> {
+    const root = join(this.location, kind)
+    if (!SPREAD.has(kind)) return yield* await this.#names(root, (name) => NAME.test(name))
+    for (const folder of await this.#names(root, (name) => /^[0-9a-f]{2}$/.test(name), true))
+      yield* await this.#names(join(root, folder), (name) => NAME.test(name) && name.startsWith(folder))
+  }
+
+  async #names(path: string, accept: (name: string) => boolean, directories = false): Promise<string[]> {
+    try {
+      const entries = await this.#files.list(path)
+      return entries
+        .filter(({ name, isDirectory }) => isDirectory === directories && accept(name))
+        .map(({ name }) => name)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [] // a folder that was lost with its files, or never made
+      throw fileError(`cannot list ${path}`, error)
+    }
+  }
+
+  async remove(kind: FileKind, name: string): Promise<void> {
+    const { folder, path } = this.#locate(kind, name)
+    try {
+      await this.#files.remove(path)
+      await this.#files.syncDirectory(folder)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw fileError(`cannot remove ${path}`, error, { kind, name })
+    }
+  }
+
+  async removeLeftovers(): Promise<number> {
+    const folder = join(this.location, 'tmp')
+    const names = await this.#names(folder, (name) => NAME.test(name))
+    for (const name of names)
+      await this.#files.remove(join(folder, name)).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw fileError(`cannot remove ${join(folder, name)}`, error)
+      })
+    return names.length
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #locate(kind: FileKind, name: string): { folder: string; path: string } {
+    if (kind === 'config') return { folder: this.location, path: join(this.location, 'config') }
+    if (!NAME.test(name)) throw new RangeError(`not a name of a stored file: ${JSON.stringify(name)}`)
+    const folder = SPREAD.has(kind) ? join(this.location, kind, name.slice(0, 2)) : join(this.location, kind)
+    return { folder, path: join(folder, name) }
+  }
+}
+
+/** Whether the folder had to be made. */
+async function makeDirectory(files: FileSystem, path: string): Promise<boolean> {
+  try {
+    await files.makeDirectory(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
+  }
+}

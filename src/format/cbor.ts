@@ -1,0 +1,131 @@
+import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import { type ByteString, toByteString } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import { ID_BYTES } from '../base/ids.ts'
+
+/** Deterministic CBOR (RFC 8949 §4.2.1; FORMAT.md §1): what every metadata object but a list is written in. */
+export function encodeCbor(value: unknown): Uint8Array {
+  return encode(value, rfc8949EncodeOptions)
+}
+
+/** Strict inverse: the one item must fill `bytes`. Maps become `Map`s. Throws BAD_FORMAT that names `file`. */
+export function decodeCbor(bytes: Uint8Array, file: string): unknown {
+  try {
+    return decode(bytes, DECODE_OPTIONS)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ChainkeepError('BAD_FORMAT', `${file}: ${reason} at offset 0`, { file, offset: 0 }, error)
+  }
+}
+
+const DECODE_OPTIONS = {
+  strict: true,
+  useMaps: true,
+  allowBigInt: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  rejectDuplicateMapKeys: true,
+} as const
+
+/** Typed access to the fields of one decoded map. Unknown keys are ignored (FORMAT.md §1); wrong types throw BAD_FORMAT. */
+export class CborMap {
+  readonly #map: ReadonlyMap<unknown, unknown>
+  readonly #file: string
+
+  constructor(value: unknown, file: string) {
+    if (!(value instanceof Map)) throw new ChainkeepError('BAD_FORMAT', `${file}: not a map`, { file, offset: 0 })
+    this.#map = value
+    this.#file = file
+  }
+
+  has(key: string | number): boolean {
+    return this.#map.has(key)
+  }
+
+  /** A safe integer from `min` to `max`. */
+  integer(key: string | number, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
+    const value = this.#map.get(key)
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+      this.fail(key, `an integer from ${min} to ${max}`)
+    return value
+  }
+
+  optionalInteger(key: string | number, min?: number, max?: number): number | undefined {
+    return this.has(key) ? this.integer(key, min, max) : undefined
+  }
+
+  /** An integer of 64 bits, signed. */
+  bigint(key: string | number): bigint {
+    const value = this.#map.get(key)
+    if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) this.fail(key, 'an integer')
+    const integer = BigInt(value as number | bigint)
+    if (BigInt.asIntN(64, integer) !== integer) this.fail(key, 'an integer of 64 bits')
+    return integer
+  }
+
+  text(key: string | number): string {
+    const value = this.#map.get(key)
+    if (typeof value !== 'string') this.fail(key, 'text')
+    return value
+  }
+
+  optionalText(key: string | number): string | undefined {
+    return this.has(key) ? this.text(key) : undefined
+  }
+
+  bytes(key: string | number): Uint8Array {
+    const value = this.#map.get(key)
+    if (!(value instanceof Uint8Array)) this.fail(key, 'bytes')
+    return value
+  }
+
+  byteString(key: string | number): ByteString {
+    return toByteString(this.bytes(key))
+  }
+
+  /** The 32 bytes of an id. */
+  id(key: string | number): Uint8Array {
+    const value = this.bytes(key)
+    if (value.length !== ID_BYTES) this.fail(key, 'an id of 32 bytes')
+    return value
+  }
+
+  flag(key: string | number): boolean {
+    const value = this.#map.get(key)
+    if (value === undefined) return false
+    if (value !== true) this.fail(key, 'true, or absent')
+    return true
+  }
+
+  array(key: string | number): readonly unknown[] {
+    const value = this.#map.get(key)
+    if (!Array.isArray(value)) this.fail(key, 'an array')
+    return value
+  }
+
+  texts(key: string | number): readonly string[] {
+    const value = this.array(key)
+    if (!value.every((item) => typeof item === 'string')) this.fail(key, 'an array of texts')
+    return value
+  }
+
+  map(key: string | number): CborMap {
+    return new CborMap(this.#map.get(key), `${this.#file}: field ${key}`)
+  }
+
+  fail(key: string | number, expected: string): never {
+    throw new ChainkeepError('BAD_FORMAT', `${this.#file}: field ${key} is not ${expected}`, {
+      file: this.#file,
+      field: key,
+    })
+  }
+}
+
+/** A map with the entries whose value is not `undefined`. */
+export function cborMap(entries: Iterable<readonly [string | number, unknown]>): Map<string | number, unknown> {
+  const map = new Map<string | number, unknown>()
+  for (const [key, value] of entries) if (value !== undefined) map.set(key, value)
+  return map
+}

@@ -1,0 +1,136 @@
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import { sha3_256 } from '../native/hash.ts'
+import { CborMap, cborMap, decodeCbor, encodeCbor } from './cbor.ts'
+
+/**
+ * The file `config`: FORMAT.md §2.
+ *
+ *     config = "CKCONFIG" | u32 length | body (CBOR map) | SHA3-256 of everything before
+ */
+export interface RepositoryConfig {
+  readonly version: 1
+  /** 32 hex digits, random: tells repositories apart. */
+  readonly repositoryId: string
+  /** Milliseconds since 1970. */
+  readonly createdMs: number
+  readonly chunker: ChunkerConfig
+  /** Features that a program must know to read, or to write. */
+  readonly readFeatures: readonly string[]
+  readonly writeFeatures: readonly string[]
+}
+
+/** Persisted, since other parameters would find no duplicates among what is stored. */
+export interface ChunkerConfig {
+  readonly minBytes: number
+  readonly averageBytes: number
+  readonly maxBytes: number
+  /** Normalisation level. */
+  readonly level: number
+  readonly segmentBytes: number
+}
+
+const SIGNATURE = 'CKCONFIG'
+const CHUNKER_NAME = 'fastcdc-v2020'
+const CHECKSUM_BYTES = 32
+/** A config is some 200 bytes; nothing larger is read. */
+export const MAX_CONFIG_BYTES = 65_536
+
+export function encodeConfig(config: RepositoryConfig): Uint8Array {
+  const { chunker } = config
+  const body = encodeCbor(
+    cborMap([
+      ['version', config.version],
+      ['id', Buffer.from(config.repositoryId, 'hex')],
+      ['created', config.createdMs],
+      [
+        'chunker',
+        cborMap([
+          ['name', CHUNKER_NAME],
+          ['min', chunker.minBytes],
+          ['average', chunker.averageBytes],
+          ['max', chunker.maxBytes],
+          ['level', chunker.level],
+          ['segment', chunker.segmentBytes],
+        ]),
+      ],
+      ['read-features', config.readFeatures],
+      ['write-features', config.writeFeatures],
+    ]),
+  )
+  const writer = new ByteWriter(SIGNATURE.length + 4 + body.length + CHECKSUM_BYTES)
+  writer.ascii(SIGNATURE).u32(body.length).bytes(body)
+  return writer.bytes(sha3_256(writer.written)).finish()
+}
+
+/**
+ * Strict inverse. Throws NOT_A_REPOSITORY when it is something else, UNSUPPORTED for a newer version or a feature that
+ * is needed to read and unknown here, BAD_FORMAT or CORRUPT for damage.
+ */
+export function decodeConfig(bytes: Uint8Array, file: string): RepositoryConfig {
+  const reader = new ByteReader(bytes, file)
+  if (Buffer.from(bytes.subarray(0, SIGNATURE.length)).toString('latin1') !== SIGNATURE)
+    throw new ChainkeepError('NOT_A_REPOSITORY', `${file} is not the config of a chainkeep repository`, { file })
+  reader.bytesView(SIGNATURE.length)
+  const body = reader.bytesView(reader.u32())
+  const checksum = Buffer.from(reader.bytesView(CHECKSUM_BYTES))
+  reader.end()
+  if (!checksum.equals(sha3_256(bytes.subarray(0, bytes.length - CHECKSUM_BYTES))))
+    throw new ChainkeepError('CORRUPT', `${file}: the config has changed: its checksum does not fit`, {
+      file,
+      offset: 0,
+    })
+  const map = new CborMap(decodeCbor(body, file), file)
+  const version = map.integer('version')
+  if (version !== 1)
+    throw new ChainkeepError(
+      'UNSUPPORTED',
+      `${file}: the repository has format version ${version}; this chainkeep knows 1: use a newer one`,
+      { version },
+    )
+  const config: RepositoryConfig = {
+    version,
+    repositoryId: Buffer.from(map.bytes('id')).toString('hex'),
+    createdMs: map.integer('created'),
+    chunker: decodeChunker(map.map('chunker')),
+    readFeatures: map.texts('read-features'),
+    writeFeatures: map.texts('write-features'),
+  }
+  refuseUnknown(file, 'read', config.readFeatures)
+  return config
+}
+
+/** Throws UNSUPPORTED if writing needs a feature that is unknown here. */
+export function requireWritable(config: RepositoryConfig, file: string): void {
+  refuseUnknown(file, 'write to', config.writeFeatures)
+}
+
+function decodeChunker(map: CborMap): ChunkerConfig {
+  const name = map.text('name')
+  if (name !== CHUNKER_NAME)
+    throw new ChainkeepError(
+      'UNSUPPORTED',
+      `the repository's chunker is ${name}; this chainkeep knows ${CHUNKER_NAME}: use a newer one`,
+      { name },
+    )
+  const minBytes = map.integer('min', 64, 2 ** 20)
+  const averageBytes = map.integer('average', minBytes, 2 ** 22)
+  const maxBytes = map.integer('max', averageBytes, 2 ** 24)
+  return {
+    minBytes,
+    averageBytes,
+    maxBytes,
+    level: map.integer('level', 0, 3),
+    segmentBytes: map.integer('segment', maxBytes, 2 ** 30),
+  }
+}
+
+function refuseUnknown(file: string, verb: string, features: readonly string[]): void {
+  const [unknown] = features // this version knows none
+  if (unknown === undefined) return
+  throw new ChainkeepError(
+    'UNSUPPORTED',
+    `${file}: to ${verb} this repository takes the feature "${unknown}", which this chainkeep lacks: use a newer one`,
+    { feature: unknown },
+  )
+}

@@ -1,0 +1,193 @@
+import { crc32 } from 'node:zlib'
+import { ByteReader } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import { type ObjectId, objectIdAt } from '../base/ids.ts'
+import { CODEC_RAW, CODEC_ZSTD, type Compressor, decompressInto } from '../native/compress.ts'
+import { sha3_256, shake256 } from '../native/hash.ts'
+
+/**
+ * Objects and their records: FORMAT.md §3.
+ *
+ *     record = header (32 bytes) | stored bytes
+ *     header = "CKOB" | u8 kind | u8 codec | u16 flags | u32 storedLength | u32 plainLength
+ *            | first 8 bytes of the id | u32 CRC-32 of the stored bytes | u32 CRC-32 of the 28 bytes before
+ */
+export const RECORD_HEADER_BYTES = 32
+const SIGNATURE = 'CKOB'
+
+/** The numbers are stored: never change or reuse one. */
+export const KIND_CODES = { chunk: 1, list: 2, tree: 3, snapshot: 4, attributes: 5 } as const
+export type ObjectKind = keyof typeof KIND_CODES
+/** What a metadata pack may hold. */
+export type MetadataKind = 'list' | 'tree' | 'attributes'
+
+/** No object is longer, whatever its header says: what a reader may have to allocate for one. */
+export const MAX_PLAIN_BYTES = 16 * 1024 * 1024
+
+export interface ObjectHeader {
+  readonly kind: ObjectKind
+  readonly codec: number
+  readonly storedLength: number
+  readonly plainLength: number
+}
+
+export interface RecordHeader extends ObjectHeader {
+  /** The first eight bytes of the id. */
+  readonly idPrefix: Uint8Array
+  readonly storedCrc: number
+}
+
+/**
+ * The id of an object (FORMAT.md §1): SHA3-256 for chunks, so that `sha3sum` agrees, and SHAKE256 for everything else,
+ * so that no crafted file content can have the id of a metadata object.
+ */
+export function hashObject(kind: ObjectKind, plain: Uint8Array): Uint8Array {
+  return kind === 'chunk' ? sha3_256(plain) : shake256(plain)
+}
+
+export function objectKindOf(code: number): ObjectKind | undefined {
+  return KINDS_BY_CODE[code]
+}
+
+/**
+ * Writes the record of an object at `offset` of `target`, which needs room for the header and `plain.length` bytes more.
+ * Returns the header's fields; the record is `RECORD_HEADER_BYTES + storedLength` long.
+ */
+export function sealObject(
+  kind: ObjectKind,
+  id: Uint8Array,
+  plain: Uint8Array,
+  compressor: Compressor,
+  target: Buffer,
+  offset: number,
+): ObjectHeader {
+  const at = offset + RECORD_HEADER_BYTES
+  let codec = CODEC_ZSTD
+  let storedLength = compressor.compressInto(plain, target, at)
+  if (storedLength === 0) {
+    codec = CODEC_RAW
+    storedLength = plain.length
+    target.set(plain, at)
+  }
+  target.write(SIGNATURE, offset, 'latin1')
+  target[offset + 4] = KIND_CODES[kind]
+  target[offset + 5] = codec
+  target.writeUInt16LE(0, offset + 6)
+  target.writeUInt32LE(storedLength, offset + 8)
+  target.writeUInt32LE(plain.length, offset + 12)
+  target.set(id.subarray(0, 8), offset + 16)
+  target.writeUInt32LE(crc32(target.subarray(at, at + storedLength)), offset + 24)
+  target.writeUInt32LE(crc32(target.subarray(offset, offset + 28)), offset + 28)
+  return { kind, codec, storedLength, plainLength: plain.length }
+}
+
+/** Reads a record's header. Throws TRUNCATED or BAD_FORMAT. */
+export function decodeRecordHeader(reader: ByteReader): RecordHeader {
+  const start = reader.offset
+  const bytes = reader.bytesView(RECORD_HEADER_BYTES)
+  const fields = new ByteReader(bytes, reader.file, start)
+  fields.signature(SIGNATURE, 'an object record')
+  const kindCode = fields.u8()
+  const codec = fields.u8()
+  const flags = fields.u16()
+  const storedLength = fields.u32()
+  const plainLength = fields.u32()
+  const idPrefix = fields.bytesView(8)
+  const storedCrc = fields.u32()
+  if (fields.u32() !== crc32(bytes.subarray(0, 28))) fields.fail('a record header with a wrong checksum', 0)
+  if (flags !== 0) fields.fail(`a record with unknown flags ${flags}`, 6)
+  const header = { ...checkObjectFields(fields, kindCode, codec, storedLength, plainLength), idPrefix, storedCrc }
+  return header
+}
+
+/** Checks the fields that records and pack trailers share; `reader` is where they were read from. */
+export function checkObjectFields(
+  reader: ByteReader,
+  kindCode: number,
+  codec: number,
+  storedLength: number,
+  plainLength: number,
+): ObjectHeader {
+  const kind = objectKindOf(kindCode)
+  if (!kind) reader.fail(`an object of unknown kind ${kindCode}`)
+  if (codec !== CODEC_RAW && codec !== CODEC_ZSTD) reader.fail(`an object with unknown codec ${codec}`)
+  if (plainLength < 1 || plainLength > MAX_PLAIN_BYTES) reader.fail(`an object of impossible length ${plainLength}`)
+  const lengthFits = codec === CODEC_RAW ? storedLength === plainLength : storedLength > 0 && storedLength < plainLength
+  if (!lengthFits) reader.fail(`an object stored in ${storedLength} bytes for ${plainLength}`)
+  return { kind, codec, storedLength, plainLength }
+}
+
+/**
+ * Opens a whole record that must hold the object `id` of `kind`: every length, checksum and the id are checked.
+ * `file` and `offset` say where it lies. Throws BAD_FORMAT, TRUNCATED or CORRUPT. The caller owns the result, which is
+ * a copy even when stored raw, unless `target` (exactly plainLength long) is given.
+ */
+export function openRecord(
+  record: Uint8Array,
+  kind: ObjectKind,
+  id: ObjectId,
+  file: string,
+  offset: number,
+  target?: Uint8Array,
+): Uint8Array {
+  const reader = new ByteReader(record, file, offset)
+  const header = decodeRecordHeader(reader)
+  if (header.kind !== kind) throw corrupt(file, offset, `a ${header.kind} where ${kind} ${id} should be`)
+  const stored = reader.bytesView(header.storedLength)
+  reader.end()
+  const plain = openStored(header, stored, file, offset, target)
+  const actual = objectIdAt(hashObject(kind, plain))
+  if (actual !== id) throw corrupt(file, offset, `content of ${kind} ${id} has changed`, { id, actual })
+  return plain
+}
+
+/** Checks the stored bytes' checksum and decompresses them. The id is left to the caller. */
+export function openStored(
+  header: RecordHeader,
+  stored: Uint8Array,
+  file: string,
+  offset: number,
+  target: Uint8Array = Buffer.allocUnsafeSlow(header.plainLength),
+): Uint8Array {
+  if (crc32(stored) !== header.storedCrc) throw corrupt(file, offset, 'an object with a wrong checksum')
+  if (target.length !== header.plainLength)
+    throw corrupt(file, offset, `an object of ${header.plainLength} bytes, not ${target.length}`)
+  if (header.codec === CODEC_RAW) target.set(stored)
+  else decompressAt(stored, target, file, offset)
+  return target
+}
+
+/** The error for bytes that are intact in form, but not what they should be. */
+export function corrupt(
+  file: string,
+  offset: number,
+  what: string,
+  details: Record<string, unknown> = {},
+): ChainkeepError {
+  return new ChainkeepError('CORRUPT', `${file}: ${what}, at offset ${offset}`, { file, offset, ...details })
+}
+
+function decompressAt(stored: Uint8Array, target: Uint8Array, file: string, offset: number): void {
+  try {
+    decompressInto(stored, target)
+  } catch (error) {
+    throw new ChainkeepError(
+      'CORRUPT',
+      `${file}: an object that does not decompress, at offset ${offset}`,
+      { file, offset },
+      error,
+    )
+  }
+}
+
+const KINDS_BY_CODE: readonly (ObjectKind | undefined)[] = [
+  undefined,
+  'chunk',
+  'list',
+  'tree',
+  'snapshot',
+  'attributes',
+]
+
+/** Length in bytes of the whole record. */
+export const recordLength = (header: ObjectHeader): number => RECORD_HEADER_BYTES + header.storedLength

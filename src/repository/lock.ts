@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import type { Backend } from '../backend/backend.ts'
+import { ChainkeepError, errnoOf, isCode } from '../base/errors.ts'
+import { decodeLock, encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
+import type { Environment } from './environment.ts'
+
+export type { LockMode } from '../format/lock.ts'
+
+/** A lock is renewed this often, and taken for abandoned when it has not been for STALE_MS. */
+const RENEW_MS = 5 * 60_000
+const STALE_MS = 30 * 60_000
+
+export interface Lock extends AsyncDisposable {
+  release(): Promise<void>
+}
+
+/**
+ * Any number of writers, or one prune (FORMAT.md §9). Locks of dead processes of this host, and those not renewed for half
+ * an hour, are removed. Rejects LOCKED, naming who holds it.
+ */
+export async function acquireLock(backend: Backend, mode: LockMode, environment: Environment): Promise<Lock> {
+  let name = await putLock(backend, mode, environment)
+  try {
+    await refuseConflicts(backend, mode, name, environment)
+  } catch (error) {
+    await backend.remove('locks', name)
+    throw error
+  }
+  let renewing: Promise<void> = Promise.resolve()
+  const renew = async (): Promise<void> => {
+    const old = name
+    name = await putLock(backend, mode, environment)
+    await backend.remove('locks', old)
+  }
+  const timer = setInterval(() => {
+    renewing = renew().catch(() => {}) // tried again at the next tick; the lock outlives six of them
+  }, RENEW_MS)
+  timer.unref()
+  let released = false
+  const release = async (): Promise<void> => {
+    if (released) return
+    released = true
+    clearInterval(timer)
+    await renewing
+    await backend.remove('locks', name)
+  }
+  return { release, [Symbol.asyncDispose]: release }
+}
+
+async function putLock(backend: Backend, mode: LockMode, { host, now }: Environment): Promise<string> {
+  const name = randomBytes(16).toString('hex')
+  await backend.put('locks', name, [encodeLock({ mode, host, pid: process.pid, timeMs: now() })])
+  return name
+}
+
+/** Both sides write first and look second, so that of two conflicting ones at least one sees the other. */
+async function refuseConflicts(backend: Backend, mode: LockMode, own: string, environment: Environment): Promise<void> {
+  for await (const name of backend.list('locks')) {
+    if (name === own) continue
+    const lock = await readLock(backend, name)
+    if (!lock || (mode === 'write' && lock.mode === 'write')) continue
+    if (isStale(lock, environment)) {
+      environment.notice(`removed the lock that process ${lock.pid} on ${lock.host} left behind`)
+      await backend.remove('locks', name)
+      continue
+    }
+    const work = lock.mode === 'prune' ? 'pruning' : 'writing to'
+    const since = new Date(lock.timeMs).toISOString()
+    throw new ChainkeepError(
+      'LOCKED',
+      `process ${lock.pid} on ${lock.host} is ${work} the repository (seen ${since}); try again when it has finished`,
+      { ...lock },
+    )
+  }
+}
+
+async function readLock(backend: Backend, name: string): Promise<LockFile | undefined> {
+  try {
+    return decodeLock(await backend.get('locks', name), `locks/${name}`)
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND')) return undefined // released meanwhile
+    throw error
+  }
+}
+
+function isStale(lock: LockFile, { host, now }: Environment): boolean {
+  if (lock.host === host && lock.pid !== process.pid && !isAlive(lock.pid)) return true
+  return now() - lock.timeMs > STALE_MS
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoOf(error) === 'EPERM'
+  }
+}

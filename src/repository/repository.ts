@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Backend } from '../backend/backend.ts'
+import { ChainkeepError, isCode } from '../base/errors.ts'
+import { noProgress, type Progress } from '../base/progress.ts'
+import {
+  decodeConfig,
+  encodeConfig,
+  MAX_CONFIG_BYTES,
+  type RepositoryConfig,
+  requireWritable,
+} from '../format/config.ts'
+import type { Environment } from './environment.ts'
+import type { LoadObject } from './lists.ts'
+import { acquireLock, type Lock, type LockMode } from './lock.ts'
+import { ObjectIndex } from './object-index.ts'
+import { ObjectReader } from './object-reader.ts'
+import { WriteSession } from './write-session.ts'
+
+/** What a new repository's config records; see ARCHITECTURE.md for why 16/64/256 KiB. */
+export type InitOptions = Pick<RepositoryConfig, 'chunker'>
+
+/** Turns the empty folders behind `backend` into a repository. Rejects EXISTS. */
+export async function initRepository(
+  backend: Backend,
+  environment: Environment,
+  { chunker }: InitOptions,
+): Promise<RepositoryConfig> {
+  const config: RepositoryConfig = {
+    version: 1,
+    repositoryId: randomBytes(16).toString('hex'),
+    createdMs: environment.now(),
+    chunker,
+    readFeatures: [],
+    writeFeatures: [],
+  }
+  try {
+    await backend.put('config', '', [encodeConfig(config)])
+  } catch (error) {
+    if (isCode(error, 'EXISTS'))
+      throw new ChainkeepError('EXISTS', `${backend.location} already holds a repository`, {}, error)
+    throw error
+  }
+  return config
+}
+
+/** Rejects NO_REPOSITORY, NOT_A_REPOSITORY, UNSUPPORTED, BAD_FORMAT, CORRUPT. The repository takes ownership of `backend`. */
+export async function openRepository(
+  backend: Backend,
+  environment: Environment,
+  progress: Progress = noProgress,
+): Promise<Repository> {
+  const file = join(backend.location, 'config')
+  let size: number
+  try {
+    size = await backend.size('config', '')
+  } catch (error) {
+    if (!isCode(error, 'NOT_FOUND')) throw error
+    throw new ChainkeepError(
+      'NO_REPOSITORY',
+      `there is no repository at ${backend.location}: create one with "chainkeep init"`,
+      { location: backend.location },
+      error,
+    )
+  }
+  if (size > MAX_CONFIG_BYTES)
+    throw new ChainkeepError('NOT_A_REPOSITORY', `${file} is not the config of a chainkeep repository`, { file })
+  const config = decodeConfig(await backend.get('config', ''), file)
+  return new Repository(backend, config, environment, progress)
+}
+
+/** An open repository: objects by kind and id over a backend. */
+export class Repository implements AsyncDisposable {
+  readonly backend: Backend
+  readonly config: RepositoryConfig
+  readonly environment: Environment
+  /** Loads any object, checked against its id. */
+  readonly load: LoadObject
+  readonly #reader: ObjectReader
+  readonly #progress: Progress
+  #index: Promise<ObjectIndex> | undefined
+
+  constructor(backend: Backend, config: RepositoryConfig, environment: Environment, progress: Progress) {
+    this.backend = backend
+    this.config = config
+    this.environment = environment
+    this.#progress = progress
+    this.#reader = new ObjectReader(backend, () => this.index())
+    this.load = (kind, id) => this.#reader.load(kind, id)
+  }
+
+  /** The folder for what this machine remembers of this repository. */
+  get cacheDirectory(): string {
+    return join(this.environment.cacheDirectory, this.config.repositoryId)
+  }
+
+  /** The index, opened at the first call and shared by all later ones. */
+  index(): Promise<ObjectIndex> {
+    this.#index ??= ObjectIndex.open({
+      backend: this.backend,
+      directory: join(this.backend.localDirectory ?? this.cacheDirectory, 'index'),
+      notice: this.environment.notice,
+      progress: this.#progress,
+    })
+    return this.#index
+  }
+
+  /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */
+  beginWrite(): WriteSession {
+    requireWritable(this.config, join(this.backend.location, 'config'))
+    return new WriteSession(this.backend, () => this.index())
+  }
+
+  /** Keeps prune and writers apart; readers need none. Rejects LOCKED. */
+  lock(mode: LockMode): Promise<Lock> {
+    return acquireLock(this.backend, mode, this.environment)
+  }
+
+  async close(): Promise<void> {
+    const index = this.#index
+    this.#index = undefined
+    const opened = await index?.catch(() => undefined) // who asked for it has heard of the failure
+    await opened?.close()
+    await this.backend[Symbol.asyncDispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}

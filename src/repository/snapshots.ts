@@ -1,0 +1,136 @@
+import { mapOrdered } from '../base/async.ts'
+import { type ByteString, byteStringOf } from '../base/bytes.ts'
+import { ChainkeepError, isCode } from '../base/errors.ts'
+import { parseSnapshotId, type SnapshotId } from '../base/ids.ts'
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../format/snapshot.ts'
+import { createCompressor } from '../native/compress.ts'
+import type { Repository } from './repository.ts'
+
+/** A snapshot and what it is called. */
+export interface StoredSnapshot {
+  readonly id: SnapshotId
+  readonly snapshot: Snapshot
+}
+
+/** Which snapshots are meant. A snapshot fits if it fits every field that is given. */
+export interface SnapshotFilter {
+  /** One of them. */
+  readonly hosts?: readonly string[]
+  /** All of them; several entries are alternatives. */
+  readonly tags?: readonly (readonly string[])[]
+  /** All of them among its paths. */
+  readonly paths?: readonly ByteString[]
+}
+
+/** Snapshot files read at once. */
+const READS_AT_ONCE = 8
+
+/**
+ * Every snapshot that fits, oldest first (the id decides between equal times). A damaged file does not hide the others:
+ * `onDamaged` hears of it.
+ */
+export async function listSnapshots(
+  repository: Repository,
+  filter: SnapshotFilter = {},
+  onDamaged: (id: SnapshotId, error: ChainkeepError) => void = (id, error) =>
+    repository.environment.notice(`snapshot ${id} cannot be read and is left out: ${error.message}`),
+): Promise<StoredSnapshot[]> {
+  const found: StoredSnapshot[] = []
+  const loaded = mapOrdered(repository.backend.list('snapshots'), READS_AT_ONCE, (name) =>
+    tryLoad(repository, name, onDamaged),
+  )
+  for await (const stored of loaded) if (stored && fitsFilter(stored.snapshot, filter)) found.push(stored)
+  return found.sort((a, b) => a.snapshot.timeMs - b.snapshot.timeMs || (a.id < b.id ? -1 : 1))
+}
+
+/** Rejects NOT_FOUND, or what `decodeSnapshot` throws. */
+export async function loadSnapshot(repository: Repository, id: SnapshotId): Promise<Snapshot> {
+  return decodeSnapshot(await repository.backend.get('snapshots', id), id, `snapshots/${id}`)
+}
+
+/** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). */
+export async function saveSnapshot(repository: Repository, snapshot: Snapshot): Promise<SnapshotId> {
+  const { id, bytes } = encodeSnapshot(snapshot, createCompressor(3))
+  try {
+    await repository.backend.put('snapshots', id, [bytes])
+  } catch (error) {
+    if (!isCode(error, 'EXISTS')) throw error // the same content is there already
+  }
+  return id
+}
+
+/** What it referred to stays until prune. */
+export async function removeSnapshot(repository: Repository, id: SnapshotId): Promise<void> {
+  await repository.backend.remove('snapshots', id)
+}
+
+/**
+ * Finds the snapshot that `text` names: a prefix of its id, `latest`, or `latest~N` (N before the latest). `filter` narrows
+ * `latest` only. Rejects NOT_FOUND, or BAD_ID when a prefix is not one or fits several.
+ */
+export async function findSnapshot(
+  repository: Repository,
+  text: string,
+  filter: SnapshotFilter = {},
+): Promise<StoredSnapshot> {
+  const latest = /^latest(?:~(\d+))?$/.exec(text)
+  if (latest) {
+    const snapshots = await listSnapshots(repository, filter)
+    const found = snapshots.at(-1 - Number(latest[1] ?? 0))
+    if (found) return found
+    const count = snapshots.length === 1 ? 'only 1 snapshot fits' : `${snapshots.length} snapshots fit`
+    throw new ChainkeepError(
+      'NOT_FOUND',
+      `there is no snapshot "${text}": ${count}; "chainkeep snapshots" lists them`,
+      { text },
+    )
+  }
+  if (!/^[0-9a-f]{1,64}$/.test(text))
+    throw new ChainkeepError(
+      'BAD_ID',
+      `"${text}" is no snapshot: give the first digits of its id, "latest" or "latest~N"`,
+      { text },
+    )
+  const ids: SnapshotId[] = []
+  for await (const name of repository.backend.list('snapshots'))
+    if (name.startsWith(text)) ids.push(parseSnapshotId(name))
+  if (ids.length > 1)
+    throw new ChainkeepError('BAD_ID', `"${text}" fits ${ids.length} snapshots: give more digits`, {
+      text,
+      ids: ids.sort(),
+    })
+  const [id] = ids
+  if (!id)
+    throw new ChainkeepError('NOT_FOUND', `there is no snapshot "${text}"; "chainkeep snapshots" lists them`, { text })
+  return { id, snapshot: await loadSnapshot(repository, id) }
+}
+
+/** Splits `ID:sub/path` into the snapshot's text and the absolute path, `/` when none is given. */
+export function splitSnapshotPath(text: string): { snapshot: string; path: ByteString } {
+  const colon = text.indexOf(':')
+  if (colon === -1) return { snapshot: text, path: '/' as ByteString }
+  return { snapshot: text.slice(0, colon), path: byteStringOf(`/${text.slice(colon + 1).replace(/^\/+|\/+$/g, '')}`) }
+}
+
+export function fitsFilter(snapshot: Snapshot, { hosts, tags, paths }: SnapshotFilter): boolean {
+  if (hosts && hosts.length > 0 && !hosts.includes(snapshot.host)) return false
+  if (tags && tags.length > 0 && !tags.some((all) => all.every((tag) => snapshot.tags.includes(tag)))) return false
+  return !paths || paths.every((path) => snapshot.paths.includes(path))
+}
+
+async function tryLoad(
+  repository: Repository,
+  name: string,
+  onDamaged: (id: SnapshotId, error: ChainkeepError) => void,
+): Promise<StoredSnapshot | undefined> {
+  if (!/^[0-9a-f]{64}$/.test(name)) return undefined
+  const id = parseSnapshotId(name)
+  try {
+    return { id, snapshot: await loadSnapshot(repository, id) }
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND')) return undefined // forgotten meanwhile
+    if (!isCode(error, 'BAD_FORMAT', 'CORRUPT', 'TRUNCATED', 'UNSUPPORTED')) throw error
+    onDamaged(id, error)
+    return undefined
+  }
+}

@@ -1,0 +1,128 @@
+import { type ByteString, displayBytes } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import type { ObjectId } from '../base/ids.ts'
+import { decodeCbor } from '../format/cbor.ts'
+import type { Attribute, Node } from '../format/node.ts'
+import { attributesFromArray } from '../format/node.ts'
+import { decodeTree, encodeInner, endsInner, endsLeaf, joinLeaf, type TreeChild } from '../format/tree.ts'
+import type { LoadObject, SaveObject } from './lists.ts'
+
+/** Builds the tree of one directory from its nodes, in bytewise order of their names (FORMAT.md §7). Memory: one open leaf and one open tree for each level. */
+export class TreeBuilder {
+  readonly #save: SaveObject
+  #leaf: { firstName: ByteString; nodes: Uint8Array[]; bytes: number } | undefined
+  /** Level h holds children of height h that are not in a tree yet. */
+  readonly #levels: TreeChild[][] = []
+  #lastName: ByteString | undefined
+
+  constructor(save: SaveObject) {
+    this.#save = save
+  }
+
+  /** Appends a node as `encodeNode` wrote it, and takes ownership of the bytes. */
+  async add(name: ByteString, node: Uint8Array): Promise<void> {
+    if (this.#lastName !== undefined && name <= this.#lastName)
+      throw new RangeError(`${displayBytes(name)} is out of order`)
+    this.#lastName = name
+    const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
+    leaf.nodes.push(node)
+    leaf.bytes += node.length
+    if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
+  }
+
+  /** The id of the root. The builder must not be used again. */
+  async finish(): Promise<ObjectId> {
+    if (this.#levels.length === 0) return this.#save('tree', joinLeaf(this.#leaf?.nodes ?? []))
+    if (this.#leaf) await this.#closeLeaf()
+    for (let height = 0; ; height++) {
+      const children = this.#levels[height]!
+      if (height === this.#levels.length - 1 && children.length === 1) return children[0]!.id
+      if (children.length > 0) await this.#closeInner(height)
+    }
+  }
+
+  async #closeLeaf(): Promise<void> {
+    const { firstName, nodes } = this.#leaf!
+    this.#leaf = undefined
+    const id = await this.#save('tree', joinLeaf(nodes))
+    await this.#append(0, { firstName, id, count: nodes.length })
+  }
+
+  async #append(height: number, child: TreeChild): Promise<void> {
+    const children = (this.#levels[height] ??= [])
+    children.push(child)
+    if (endsInner(children.length, child.id)) await this.#closeInner(height)
+  }
+
+  async #closeInner(height: number): Promise<void> {
+    const children = this.#levels[height]!.splice(0)
+    const id = await this.#save('tree', encodeInner(height + 1, children))
+    const count = children.reduce((sum, child) => sum + child.count, 0)
+    await this.#append(height + 1, { firstName: children[0]!.firstName, id, count })
+  }
+}
+
+/**
+ * The nodes of one directory, in order. `onTree` hears of every tree object before its items; answering false skips what
+ * is below it. Rejects CORRUPT when children are not where their parent says.
+ */
+export async function* walkTree(
+  load: LoadObject,
+  id: ObjectId,
+  onTree: (id: ObjectId) => boolean | Promise<boolean> = () => true,
+): AsyncGenerator<Node, void, undefined> {
+  yield* walkSubtree(load, id, undefined, undefined, onTree)
+}
+
+async function* walkSubtree(
+  load: LoadObject,
+  id: ObjectId,
+  height: number | undefined,
+  expected: TreeChild | undefined,
+  onTree: (id: ObjectId) => boolean | Promise<boolean>,
+): AsyncGenerator<Node, void, undefined> {
+  if (!(await onTree(id))) return
+  const tree = decodeTree(await load('tree', id), `tree ${id}`, height)
+  const count = 'nodes' in tree ? tree.nodes.length : tree.children.reduce((sum, child) => sum + child.count, 0)
+  const firstName = 'nodes' in tree ? tree.nodes[0]?.name : tree.children[0]?.firstName
+  if (expected && (expected.count !== count || expected.firstName !== firstName))
+    throw new ChainkeepError('CORRUPT', `tree ${id} is not the part of a directory that its parent says`, { id })
+  if ('nodes' in tree) return yield* tree.nodes
+  for (const child of tree.children) yield* walkSubtree(load, child.id, tree.height - 1, child, onTree)
+}
+
+/** The node called `name` in a directory, or `undefined`. Reads one tree for each level. */
+export async function findInTree(load: LoadObject, id: ObjectId, name: ByteString): Promise<Node | undefined> {
+  let height: number | undefined
+  for (;;) {
+    const tree = decodeTree(await load('tree', id), `tree ${id}`, height)
+    if ('nodes' in tree) return tree.nodes.find((node) => node.name === name)
+    const child = tree.children.findLast((each) => each.firstName <= name)
+    if (!child) return undefined
+    id = child.id
+    height = tree.height - 1
+  }
+}
+
+/**
+ * The node at an absolute `path` below a root tree, or `undefined`. `/` itself has no node: ask for the root tree.
+ * Does not follow symbolic links.
+ */
+export async function findNode(load: LoadObject, root: ObjectId, path: ByteString): Promise<Node | undefined> {
+  let node: Node | undefined
+  let tree: ObjectId | undefined = root
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    if (!tree) return undefined
+    node = await findInTree(load, tree, name as ByteString)
+    tree = node?.type === 'directory' ? node.tree : undefined
+    if (!node) return undefined
+  }
+  return node
+}
+
+/** A node's extended attributes, wherever they are stored. */
+export async function loadAttributes(load: LoadObject, node: Node): Promise<readonly Attribute[]> {
+  if (typeof node.attributes !== 'string') return node.attributes ?? []
+  const file = `attributes ${node.attributes}`
+  return attributesFromArray(decodeCbor(await load('attributes', node.attributes), file), file)
+}

@@ -1,0 +1,151 @@
+import type { Backend } from '../backend/backend.ts'
+import { Semaphore } from '../base/async.ts'
+import { toByteString } from '../base/bytes.ts'
+import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
+import {
+  hashObject,
+  type MetadataKind,
+  type ObjectKind,
+  RECORD_HEADER_BYTES,
+  recordLength,
+  sealObject,
+} from '../format/object.ts'
+import { type PackClass, packClassOf } from '../format/pack.ts'
+import { type Compressor, createCompressor } from '../native/compress.ts'
+import type { ObjectIndex } from './object-index.ts'
+import { type FinishedPack, PackWriter, type SealedObjects } from './pack-writer.ts'
+
+/** Packs are closed once they are this long. Metadata packs are small, since readers fetch single trees and lists out of them. */
+export const PACK_BYTES: Readonly<Record<PackClass, number>> = { data: 32 * 2 ** 20, meta: 8 * 2 ** 20 }
+/** Packs on their way to the disk at once: one is written while the other is synced. */
+const PACKS_IN_FLIGHT = 2
+/** Metadata is read often and is a thousandth of the data: zstd 3 costs nothing that could be measured. */
+const METADATA_EFFORT = 3
+
+export interface WriteStats {
+  readonly objectsAdded: number
+  readonly chunksAdded: number
+  /** Before and after compression, record headers included in the latter. */
+  readonly bytesAdded: number
+  readonly bytesStored: number
+}
+
+/**
+ * Puts new objects into packs. Nothing that is stored is referred to by a snapshot before `flush` has resolved; a session
+ * that is abandoned leaves packs that the next run finds and uses, or prune frees.
+ *
+ * Memory: one open pack of each class and PACKS_IN_FLIGHT closed ones, and 80 bytes for each object in them.
+ */
+export class WriteSession {
+  readonly #backend: Backend
+  readonly #openIndex: () => Promise<ObjectIndex>
+  readonly #open = new Map<PackClass, PackWriter>()
+  /** Objects claimed by somebody and not in the index yet. */
+  readonly #pending = new Set<string>()
+  readonly #slots = new Semaphore(PACKS_IN_FLIGHT)
+  readonly #inFlight = new Set<Promise<void>>()
+  #failure: { error: unknown } | undefined
+  #compressor: Compressor | undefined
+  #stats = { objectsAdded: 0, chunksAdded: 0, bytesAdded: 0, bytesStored: 0 }
+
+  /** The index is opened at the first claim: a run that finds nothing changed never opens it. */
+  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>) {
+    this.#backend = backend
+    this.#openIndex = openIndex
+  }
+
+  get stats(): WriteStats {
+    return { ...this.#stats }
+  }
+
+  /**
+   * Asks which of `ids` (packed, all of `kind`) are new. Answer i is 1 if object i is, and then the caller must `add` it;
+   * nobody else will be told to.
+   */
+  async claim(kind: ObjectKind, ids: Uint8Array): Promise<Uint8Array> {
+    const index = await this.#openIndex()
+    const locations = await index.locate(kind, ids)
+    const isNew = new Uint8Array(locations.length)
+    for (const [i, location] of locations.entries()) {
+      if (location) continue
+      const key = pendingKey(kind, ids, i)
+      if (this.#pending.has(key)) continue
+      this.#pending.add(key)
+      isNew[i] = 1
+    }
+    return isNew
+  }
+
+  /** Stores claimed objects and takes ownership of their bytes. Resolves when there is room for more. */
+  async add(kind: ObjectKind, objects: SealedObjects): Promise<void> {
+    this.#throwFailure()
+    const packClass = packClassOf(kind)
+    const pack = this.#open.get(packClass) ?? new PackWriter(packClass)
+    this.#open.set(packClass, pack)
+    pack.add(objects)
+    for (const header of objects.headers) this.#stats.bytesAdded += header.plainLength
+    this.#stats.objectsAdded += objects.headers.length
+    if (kind === 'chunk') this.#stats.chunksAdded += objects.headers.length
+    this.#stats.bytesStored += objects.records.length
+    if (pack.size >= PACK_BYTES[packClass]) await this.#close(packClass)
+  }
+
+  /** Stores a metadata object unless it is there already. Borrows `plain`. */
+  async saveObject(kind: MetadataKind, plain: Uint8Array): Promise<ObjectId> {
+    const id = hashObject(kind, plain)
+    const [isNew] = await this.claim(kind, id)
+    if (isNew) {
+      this.#compressor ??= createCompressor(METADATA_EFFORT)
+      const target = Buffer.alloc(RECORD_HEADER_BYTES + plain.length)
+      const header = sealObject(kind, id, plain, this.#compressor, target, 0)
+      const records = Uint8Array.from(target.subarray(0, recordLength(header))) // does not keep the unused rest alive
+      await this.add(kind, { ids: id, headers: [header], records })
+    }
+    return objectIdAt(id)
+  }
+
+  /** Resolves once everything added is durable and in the index: what a snapshot may refer to. */
+  async flush(): Promise<void> {
+    for (const packClass of [...this.#open.keys()]) await this.#close(packClass)
+    await this.settle()
+    this.#throwFailure()
+  }
+
+  /** Waits for the packs on their way, without closing the open ones; never rejects. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#inFlight)
+  }
+
+  async #close(packClass: PackClass): Promise<void> {
+    const pack = this.#open.get(packClass)
+    if (!pack) return
+    this.#open.delete(packClass)
+    const finished = pack.finish()
+    await this.#slots.acquire()
+    const task: Promise<void> = this.#store(finished)
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
+      })
+      .finally(() => {
+        this.#slots.release()
+        this.#inFlight.delete(task)
+      })
+    this.#inFlight.add(task)
+  }
+
+  async #store(pack: FinishedPack): Promise<void> {
+    this.#throwFailure()
+    await this.#backend.put(pack.packClass, pack.id, pack.parts) // FORMAT.md §10: packs, then index, then snapshot
+    const index = await this.#openIndex()
+    await index.addPack(pack.id, pack.bytes, pack.entries)
+    for (const entry of pack.entries) this.#pending.delete(pendingKey(entry.kind, entry.id, 0))
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error
+  }
+}
+
+function pendingKey(kind: ObjectKind, ids: Uint8Array, i: number): string {
+  return kind + toByteString(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES))
+}
