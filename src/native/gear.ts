@@ -1,6 +1,6 @@
 /**
  * The constants of FastCDC as fastcdc-rs v2020 has them, in halves of 24 bits. Only bits 0..47 of the 64-bit gear hash can
- * reach a mask, because 47 is the top bit of every mask in use and carries go upwards only.
+ * reach a mask, because no mask has a bit above 47 and carries go upwards only.
  */
 
 // The low 48 bits of the big-endian u64 that begins MD5(64 bytes all equal to i), for i = 0..255. Written out because MD5
@@ -40,7 +40,7 @@ const GEAR = [
   '6e22e08a03b35fdba3698dd0659328503a5cb31e6fd5d7804221d3614413d0d86bf1a22c30d3f16c5ddb2b2a451504e1',
 ].join('')
 
-/** Bits 24..47 of the gear value of each byte. A plain array of small integers is 5-15 % faster than a typed one. */
+/** Bits 24..47 of the gear value of each byte. A plain array: a typed one scans 5-15 % slower, a frozen one at a seventh. */
 export const GEAR_HIGH: readonly number[] = gearHalves(0)
 /** Bits 0..23. */
 export const GEAR_LOW: readonly number[] = gearHalves(6)
@@ -55,5 +55,5 @@ export const MASKS: readonly number[] = Object.freeze([
 
 function gearHalves(from: number): readonly number[] {
   const half = (byte: number): number => Number.parseInt(GEAR.slice(12 * byte + from, 12 * byte + from + 6), 16)
-  return Object.freeze(Array.from({ length: 256 }, (_, byte) => half(byte)))
+  return Array.from({ length: 256 }, (_, byte) => half(byte))
 }
