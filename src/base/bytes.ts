@@ -12,6 +12,11 @@ export function bufferView(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/** At the speed of memory. False for no bytes. */
+export function isAllZero(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0
+}
+
 export const toByteString = (bytes: Uint8Array): ByteString => bufferView(bytes).toString('latin1') as ByteString
 export const byteStringOf = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1') as ByteString
 export const fromByteString = (text: ByteString): Buffer => Buffer.from(text, 'latin1')

@@ -1,0 +1,252 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { type ByteString, fromByteString, isAllZero } from '../base/bytes.ts'
+import { errnoOf } from '../base/errors.ts'
+import { ID_BYTES } from '../base/ids.ts'
+import { type ObjectHeader, RECORD_HEADER_BYTES, recordLength, sealObject } from '../format/object.ts'
+import { hashChunks } from '../native/hash.ts'
+import { type CutParameters, endsAtMost, type FindCuts } from '../native/scan.ts'
+import { fileSignature } from './file-signature.ts'
+import type { Ask } from './tasks.ts'
+import type { Effort, Tools } from './tools.ts'
+
+/** Reads parts of files, cuts them into chunks, hashes them, and seals those that the asker wants. */
+export interface CutTask {
+  readonly files: readonly CutFile[]
+  readonly parameters: CutParameters
+  readonly effort: Effort
+}
+
+/** One segment: the chunker starts afresh with each. */
+export type CutFile =
+  | { readonly path: ByteString; readonly offset: number; readonly length: number }
+  /** Bytes that come from elsewhere than a file. */
+  | { readonly bytes: Uint8Array }
+
+export interface CutResult {
+  /** In the order of the task. */
+  readonly files: readonly CutFileResult[]
+  /** Ids (packed) and lengths of all chunks of all files, in order. */
+  readonly ids: Uint8Array
+  readonly lengths: Uint32Array
+}
+
+export interface CutFileResult {
+  readonly chunkCount: number
+  /** May be less than was asked for: the file is shorter now. */
+  readonly bytes: number
+  /** `fileSignature` when it was opened, and after the last byte was read; both empty for bytes from elsewhere. */
+  readonly before: string
+  readonly after: string
+  /** Set if it could not be read (to the end): the errno name. */
+  readonly failure?: string
+}
+
+/** What a cut task asks: which of these chunks to seal (answer: a Uint8Array of 0 or 1 each), and to store those. */
+export type CutQuestion =
+  | { readonly type: 'claim'; readonly ids: Uint8Array }
+  | {
+      readonly type: 'store'
+      readonly ids: Uint8Array
+      readonly headers: readonly ObjectHeader[]
+      readonly records: Uint8Array
+    }
+
+/** Bytes read before the chunks among them are asked about. */
+const SLICE_BYTES = 4 * 2 ** 20
+/** While one slice waits for its answer the next is read. */
+const SLICES_IN_FLIGHT = 2
+
+export async function runCut(task: CutTask, tools: Tools, ask: Ask): Promise<CutResult> {
+  const slices = new SliceCutter(task, tools, ask)
+  const files: CutFileResult[] = []
+  try {
+    for (const file of task.files)
+      files.push('bytes' in file ? await slices.addBytes(file.bytes) : await slices.addFile(file))
+    await slices.finish()
+  } finally {
+    await slices.settle()
+  }
+  return { files, ids: Buffer.concat(slices.ids), lengths: Uint32Array.from(slices.lengths) }
+}
+
+/** Fills one slice after another, and sends each on its way when it is full. */
+class SliceCutter {
+  readonly ids: Uint8Array[] = []
+  readonly lengths: number[] = []
+  readonly #parameters: CutParameters
+  readonly #findCuts: FindCuts
+  readonly #effort: Effort
+  readonly #tools: Tools
+  readonly #ask: Ask
+  readonly #inFlight: Promise<void>[] = []
+  #slice: Buffer
+  readonly #ends: Uint32Array
+  /** Chunks found in the slice, where the open chunk starts, and where the bytes end. */
+  #count = 0
+  #open = 0
+  #filled = 0
+
+  constructor(task: CutTask, tools: Tools, ask: Ask) {
+    this.#parameters = task.parameters
+    this.#findCuts = tools.findCuts(task.parameters)
+    this.#effort = task.effort
+    this.#tools = tools
+    this.#ask = ask
+    this.#slice = tools.borrow(this.#capacity)
+    // Every file may end with a chunk shorter than the minimum.
+    this.#ends = new Uint32Array(endsAtMost(this.#capacity, task.parameters) + task.files.length)
+  }
+
+  get #capacity(): number {
+    return SLICE_BYTES + this.#parameters.maxBytes
+  }
+
+  async addFile({
+    path,
+    offset,
+    length,
+  }: {
+    path: ByteString
+    offset: number
+    length: number
+  }): Promise<CutFileResult> {
+    let fd: number
+    try {
+      // Not through a symbolic link, and without waiting for a writer should it have become a FIFO meanwhile.
+      fd = openSync(fromByteString(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    } catch (error) {
+      return { chunkCount: 0, bytes: 0, before: '', after: '', failure: errnoOf(error) ?? 'EIO' }
+    }
+    const chunksBefore = this.lengths.length
+    let bytes = 0
+    let before = ''
+    let failure: string | undefined
+    try {
+      before = fileSignature(fstatSync(fd, { bigint: true }))
+      bytes = await this.#fill(length, (target, at, room, done) => readSync(fd, target, at, room, offset + done))
+      return {
+        chunkCount: this.lengths.length - chunksBefore,
+        bytes,
+        before,
+        after: fileSignature(fstatSync(fd, { bigint: true })),
+      }
+    } catch (error) {
+      failure = errnoOf(error)
+      if (failure === undefined) throw error
+    } finally {
+      closeSync(fd)
+    }
+    this.#endSegment() // what was read before the error
+    return { chunkCount: this.lengths.length - chunksBefore, bytes, before, after: '', failure }
+  }
+
+  async addBytes(source: Uint8Array): Promise<CutFileResult> {
+    const chunksBefore = this.lengths.length
+    const bytes = await this.#fill(source.length, (target, at, room, done) => {
+      const part = source.subarray(done, done + room)
+      target.set(part, at)
+      return part.length
+    })
+    return { chunkCount: this.lengths.length - chunksBefore, bytes, before: '', after: '' }
+  }
+
+  /** Reads up to `length` bytes of one segment and cuts them. Returns how many there were. */
+  async #fill(
+    length: number,
+    read: (target: Buffer, at: number, room: number, done: number) => number,
+  ): Promise<number> {
+    let done = 0
+    while (done < length) {
+      if (this.#filled >= SLICE_BYTES) {
+        this.#cut(false)
+        await this.#sendSlice()
+      }
+      const room = Math.min(length - done, SLICE_BYTES - this.#filled)
+      const count = read(this.#slice, this.#filled, room, done)
+      if (count === 0) break
+      this.#filled += count
+      done += count
+    }
+    this.#endSegment()
+    return done
+  }
+
+  #endSegment(): void {
+    this.#cut(true)
+  }
+
+  #cut(last: boolean): void {
+    const ends = this.#ends.subarray(this.#count)
+    const found = this.#findCuts(this.#slice, this.#open, this.#filled, last, ends)
+    let start = this.#open
+    for (let i = 0; i < found; i++) {
+      this.lengths.push(ends[i]! - start)
+      start = ends[i]!
+    }
+    this.#open = start
+    this.#count += found
+  }
+
+  /** Sends what is cut on its way, and carries the open chunk over into a new slice. */
+  async #sendSlice(): Promise<void> {
+    const slice = this.#slice
+    const carried = slice.subarray(this.#open, this.#filled)
+    const next = this.#tools.borrow(this.#capacity)
+    next.set(carried)
+    const task = this.#process(slice, this.#ends.slice(0, this.#count)).finally(() => this.#tools.giveBack(slice))
+    task.catch(() => {}) // reported when its turn comes
+    this.#inFlight.push(task)
+    this.#slice = next
+    this.#filled = carried.length
+    this.#open = 0
+    this.#count = 0
+    if (this.#inFlight.length >= SLICES_IN_FLIGHT) await this.#inFlight.shift()
+  }
+
+  async #process(slice: Buffer, ends: Uint32Array): Promise<void> {
+    if (ends.length === 0) return
+    const ids = new Uint8Array(ends.length * ID_BYTES)
+    this.#hash(slice, ends, ids)
+    this.ids.push(ids)
+    const wanted = (await this.#ask({ type: 'claim', ids } satisfies CutQuestion)) as Uint8Array
+    const sealed = this.#seal(slice, ends, ids, wanted)
+    if (sealed) await this.#ask(sealed, [sealed.records.buffer as ArrayBuffer])
+  }
+
+  #seal(
+    slice: Buffer,
+    ends: Uint32Array,
+    ids: Uint8Array,
+    wanted: Uint8Array,
+  ): (CutQuestion & { type: 'store' }) | undefined {
+    const chosen = [...ends.keys()].filter((i) => wanted[i] === 1)
+    if (chosen.length === 0) return undefined
+    const compressor = this.#tools.compressor(this.#effort)
+    const startOf = (i: number): number => (i === 0 ? 0 : ends[i - 1]!)
+    const room = chosen.reduce((sum, i) => sum + RECORD_HEADER_BYTES + ends[i]! - startOf(i), 0)
+    const records = Buffer.allocUnsafeSlow(room)
+    const sealedIds = Buffer.alloc(chosen.length * ID_BYTES)
+    const headers: ObjectHeader[] = []
+    let offset = 0
+    for (const [n, i] of chosen.entries()) {
+      const id = ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
+      sealedIds.set(id, n * ID_BYTES)
+      const header = sealObject('chunk', id, slice.subarray(startOf(i), ends[i]), compressor, records, offset)
+      headers.push(header)
+      offset += recordLength(header)
+    }
+    return { type: 'store', ids: sealedIds, headers, records: records.subarray(0, offset) }
+  }
+
+  /** Sends the last slice and waits for all. */
+  async finish(): Promise<void> {
+    await this.#sendSlice()
+    while (this.#inFlight.length > 0) await this.#inFlight.shift()
+  }
+
+  /** Nothing outlives the task, whatever happened; gives the buffers back. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#inFlight)
+    this.#tools.giveBack(this.#slice)
+  }
+}
