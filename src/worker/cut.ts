@@ -213,6 +213,25 @@ class SliceCutter {
     if (sealed) await this.#ask(sealed, [sealed.records.buffer as ArrayBuffer])
   }
 
+  /** Chunks of nothing but zeros, which preallocated and sparse files have in plenty, are hashed once in a thread's life. */
+  #hash(slice: Buffer, ends: Uint32Array, ids: Uint8Array): void {
+    const { maxBytes } = this.#parameters
+    let hashed = 0
+    const hashUpTo = (i: number): void => {
+      const start = hashed === 0 ? 0 : ends[hashed - 1]!
+      hashChunks(slice, start, ends.subarray(hashed, i), i - hashed, ids, hashed * ID_BYTES)
+      hashed = i
+    }
+    for (const [i, end] of ends.entries()) {
+      const start = i === 0 ? 0 : ends[i - 1]!
+      if (end - start !== maxBytes || !isAllZero(slice.subarray(start, end))) continue
+      hashUpTo(i)
+      ids.set(this.#tools.zerosId(maxBytes), i * ID_BYTES)
+      hashed = i + 1
+    }
+    hashUpTo(ends.length)
+  }
+
   #seal(
     slice: Buffer,
     ends: Uint32Array,
