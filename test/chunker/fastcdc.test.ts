@@ -15,6 +15,7 @@ const sizes = (minBytes: number, averageBytes: number, maxBytes: number, level: 
 })
 const toLengths = (ends: Uint32Array): number[] => Array.from(ends, (end, i) => end - (i ? ends[i - 1]! : 0))
 const SMALL = sizes(64, 256, 1024, 1)
+const file = '../shared/data/SekienAkashita.jpg'
 
 describe('published known answers (fastcdc-rs, tests of v2020)', () => {
   test('10240 zeros', () => {
@@ -23,7 +24,6 @@ describe('published known answers (fastcdc-rs, tests of v2020)', () => {
     expect(referenceCuts(zeros, SMALL)).toEqual(new Array(10).fill({ length: 1024, hash: 14169102344523991076n }))
   })
 
-  const file = '../shared/data/SekienAkashita.jpg'
   const vectors: [parameters: CutParameters, seed: bigint, cuts: string][] = [
     [
       sizes(4096, 16384, 65535, 1),
@@ -60,6 +60,23 @@ describe('published known answers (fastcdc-rs, tests of v2020)', () => {
     },
   )
 })
+
+describe.skipIf(!existsSync(file))(
+  `${file} (skipped where it is missing), cut by an independent implementation`,
+  () => {
+    test.each([
+      [sizes(2048, 8192, 65536, 1), '6634 12552 19279 16222 11862 3909 14308 7380 3628 9658 4034'],
+      [sizes(2048, 8192, 65536, 2), '11597 9728 15936 9678 8880 9542 9126 10279 11008 9658 4034'],
+      [
+        sizes(1024, 4096, 16384, 2),
+        '5063 1571 4963 5753 7154 7108 5014 5204 5109 4747 4133 4439 5103 1188 3909 5669 5133 4673 4722 1491 3628 1609 5504 6282 297',
+      ],
+      [sizes(4096, 16384, 65536, 2), '19186 19279 17354 16387 19940 17320'],
+    ])('%o', (parameters, lengths) => {
+      expect(toLengths(splitBytes(readFileSync(file), parameters)).join(' ')).toBe(lengths)
+    })
+  },
+)
 
 describe('4 MiB of SHAKE128("fastcdc-kat"), cut by an independent implementation', () => {
   const bytes = createHash('shake128', { outputLength: 2 ** 22 })
