@@ -70,8 +70,9 @@ export async function startNode(datadir: string, options: { args?: readonly stri
 }
 
 /**
- * Mines `blocks` blocks, each with `transactionsPerBlock` transactions of ten outputs, signed by the node's wallet. The
- * first 100 blocks of a chain hold none: until then no mined coin may be spent. 100 blocks of 10 take about 3 s.
+ * Mines `blocks` blocks, each with `transactionsPerBlock` transactions of ten outputs, signed by the node's wallet, and
+ * one that makes the coins for them. The first 100 blocks of a chain hold none: until then no mined coin may be spent.
+ * 100 blocks of 10 take about 3 s.
  */
 export async function mine(
   node: LitecoinNode,
