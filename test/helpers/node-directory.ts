@@ -7,7 +7,7 @@ import { seededBytes, seededStream } from './seeded-bytes.ts'
 /**
  * Makes a stand-in for a node's data directory of about `megabytes` MB below `directory`: block and undo files, the two
  * LevelDBs, and the small files around them. The seed decides all contents, of the LevelDBs their entries (LevelDB itself
- * decides on its files). About 60 MB/s.
+ * decides on its files). About 150 MB/s.
  */
 export async function createNodeDirectory(
   directory: string,
