@@ -15,7 +15,7 @@ import type { LoadObject } from './lists.ts'
 import { acquireLock, type Lock, type LockMode } from './lock.ts'
 import { ObjectIndex } from './object-index.ts'
 import { ObjectReader } from './object-reader.ts'
-import { WriteSession } from './write-session.ts'
+import { type WriteOptions, WriteSession } from './write-session.ts'
 
 /** What a new repository's config records; see ARCHITECTURE.md for why 16/64/256 KiB. */
 export type InitOptions = Pick<RepositoryConfig, 'chunker'>
@@ -106,9 +106,9 @@ export class Repository implements AsyncDisposable {
   }
 
   /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */
-  beginWrite(): WriteSession {
+  beginWrite(options?: WriteOptions): WriteSession {
     requireWritable(this.config, join(this.backend.location, 'config'))
-    return new WriteSession(this.backend, () => this.index())
+    return new WriteSession(this.backend, () => this.index(), options)
   }
 
   /** Keeps prune and writers apart; readers need none. Rejects LOCKED. */

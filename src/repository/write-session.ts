@@ -22,6 +22,14 @@ const PACKS_IN_FLIGHT = 2
 /** Metadata is read often and is a thousandth of the data: zstd 3 costs nothing that could be measured. */
 const METADATA_EFFORT = 3
 
+/** Some 100 MB of ids, or 64 GB of new data. */
+const MAX_DRY_RUN_PENDING = 2 ** 20
+
+export interface WriteOptions {
+  /** Count what would be stored, and store nothing. */
+  readonly dryRun?: boolean
+}
+
 export interface WriteStats {
   readonly objectsAdded: number
   readonly chunksAdded: number
@@ -39,6 +47,7 @@ export interface WriteStats {
 export class WriteSession {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
+  readonly #dryRun: boolean
   readonly #open = new Map<PackClass, PackWriter>()
   /** Objects claimed by somebody and not in the index yet. */
   readonly #pending = new Set<string>()
@@ -49,9 +58,10 @@ export class WriteSession {
   #stats = { objectsAdded: 0, chunksAdded: 0, bytesAdded: 0, bytesStored: 0 }
 
   /** The index is opened at the first claim: a run that finds nothing changed never opens it. */
-  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>) {
+  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>, { dryRun = false }: WriteOptions = {}) {
     this.#backend = backend
     this.#openIndex = openIndex
+    this.#dryRun = dryRun
   }
 
   get stats(): WriteStats {
@@ -120,6 +130,7 @@ export class WriteSession {
     const pack = this.#open.get(packClass)
     if (!pack) return
     this.#open.delete(packClass)
+    if (this.#dryRun) return this.#forgetSome()
     const finished = pack.finish()
     await this.#slots.acquire()
     const task: Promise<void> = this.#store(finished)
@@ -139,6 +150,11 @@ export class WriteSession {
     const index = await this.#openIndex()
     await index.addPack(pack.id, pack.bytes, pack.entries)
     for (const entry of pack.entries) this.#pending.delete(pendingKey(entry.kind, entry.id, 0))
+  }
+
+  /** A dry run stores nothing, so what it claimed stays pending: up to a bound, beyond which it may count duplicates. */
+  #forgetSome(): void {
+    if (this.#pending.size > MAX_DRY_RUN_PENDING) this.#pending.clear()
   }
 
   #throwFailure(): void {

@@ -1,0 +1,189 @@
+import { availableParallelism } from 'node:os'
+import { readAhead } from '../base/async.ts'
+import { type ByteString, byteStringOf, displayBytes } from '../base/bytes.ts'
+import { throwIfInterrupted } from '../base/errors.ts'
+import type { ObjectId, SnapshotId } from '../base/ids.ts'
+import type { Progress } from '../base/progress.ts'
+import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
+import { createAccounts } from '../native/accounts.ts'
+import { compilePatterns } from '../repository/path-patterns.ts'
+import type { Repository } from '../repository/repository.ts'
+import { listSnapshots, saveSnapshot } from '../repository/snapshots.ts'
+import type { WriteSession } from '../repository/write-session.ts'
+import { WorkerPool } from '../worker/pool.ts'
+import type { Effort } from '../worker/tools.ts'
+import { buildTree, type ItemAction } from './build-tree.ts'
+import { Counters } from './counters.ts'
+import { FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
+import { chooseParent, latestFull, type ParentChoice } from './parent.ts'
+import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
+import { FileReader } from './read-files.ts'
+import { reasonOf, resolveSources } from './sources.ts'
+import { storeStream } from './stream.ts'
+import { type WalkOptions, walkSource } from './walk.ts'
+
+export interface BackupOptions {
+  /** Absolute paths. With `stdin` there are none. */
+  readonly paths: readonly ByteString[]
+  readonly kind?: SnapshotKind
+  /** Compare with this snapshot instead of the one that `kind` says. */
+  readonly parent?: SnapshotId
+  readonly tags?: readonly string[]
+  readonly host?: string
+  /** The snapshot's time, in milliseconds since 1970. */
+  readonly timeMs?: number
+  /** Patterns: see `compilePatterns`. */
+  readonly excludes?: readonly string[]
+  /** Of a directory that holds a file of one of these names, only that file is stored. */
+  readonly excludeIfPresent?: readonly string[]
+  readonly oneFileSystem?: boolean
+  /** Make no snapshot if it would be the same as its parent. */
+  readonly skipIfUnchanged?: boolean
+  /** Read and count everything, and store nothing. */
+  readonly dryRun?: boolean
+  /** Store this as one file instead of paths. */
+  readonly stdin?: { readonly source: AsyncIterable<Uint8Array>; readonly filename: ByteString }
+  /** Worker threads; default: one for each core. */
+  readonly threads?: number
+  readonly effort?: Effort
+  readonly progress?: Progress
+  readonly signal?: AbortSignal
+  /** Hears of what is missing in the snapshot, or torn in it. */
+  readonly onFailure?: (failure: Failure) => void
+  readonly onItem?: (item: { readonly path: ByteString; readonly action: ItemAction; readonly size: number }) => void
+}
+
+export interface BackupResult {
+  /** Absent when none was made: in a dry run, or when `skipped`. */
+  readonly id: SnapshotId | undefined
+  readonly snapshot: Snapshot
+  /** Nothing had changed, and `skipIfUnchanged` was asked for. */
+  readonly skipped: boolean
+}
+
+/**
+ * Stores the paths and publishes their snapshot. If it rejects, no snapshot exists, and what was stored is used by the next
+ * run or freed by prune. Rejects NOT_FOUND if there is nothing at any of the paths, REFUSED if one lies inside the
+ * repository, LOCKED while a prune is at work, INTERRUPTED, and what writing to the repository may reject with.
+ * Single files that cannot be read do not make it reject: see `failureCount` of the snapshot.
+ */
+export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+  const { environment } = repository
+  const { stdin, dryRun = false, signal, threads = availableParallelism() } = options
+  const counters = new Counters(options)
+  const startMs = environment.now()
+  const host = options.host ?? environment.host
+  const sources = stdin
+    ? { paths: [stdin.filename], missing: [] }
+    : resolveSources(options.paths, repository.backend.localDirectory, environment.notice)
+  for (const failure of sources.missing) counters.fail(failure)
+
+  await using _lock = dryRun ? undefined : await repository.lock('write')
+  const snapshots = await listSnapshots(repository)
+  const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
+  counters.expect(choice.parent?.snapshot.summary)
+  const session = repository.beginWrite({ dryRun })
+  await using pool = new WorkerPool({ threads })
+  const reader = new FileReader({
+    session,
+    pool,
+    config: repository.config,
+    effort: options.effort ?? 'auto',
+    onBytesRead: (bytes) => counters.read(bytes),
+  })
+  using remember = dryRun || stdin ? undefined : new FileCacheWriter(repository.cacheDirectory, startMs)
+
+  const tree = stdin
+    ? await storeStream(stdin, reader, session, startMs, counters, signal)
+    : await storePaths({ repository, options, sources: sources.paths, choice, session, reader, remember, counters })
+  throwIfInterrupted(signal)
+  await session.flush()
+
+  const snapshot: Snapshot = {
+    version: 1,
+    timeMs: options.timeMs ?? startMs,
+    kind: choice.kind,
+    tree,
+    parent: choice.kind === 'full' ? undefined : choice.parent?.id,
+    paths: sources.paths,
+    host,
+    user: environment.user,
+    tags: [...new Set(options.tags)].sort(),
+    excludes: options.excludes ?? [],
+    program: environment.program,
+    summary: counters.summary(session.stats),
+    failures: counters.failures,
+    failureCount: counters.failureCount,
+  }
+  const skipped = options.skipIfUnchanged === true && choice.parent?.snapshot.tree === tree
+  if (dryRun || skipped) return { id: undefined, snapshot, skipped }
+  const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
+  if (remember) {
+    remember.commit(id)
+    const full = choice.kind === 'full' ? id : latestFull(choice.group)?.id
+    const others = new Set<string>(snapshots.map((stored) => stored.id))
+    for (const stored of choice.group) others.delete(stored.id)
+    pruneFileCaches(repository.cacheDirectory, (name) => name === id || name === full || others.has(name))
+  }
+  return { id, snapshot, skipped }
+}
+
+interface StorePaths {
+  readonly repository: Repository
+  readonly options: BackupOptions
+  readonly sources: readonly ByteString[]
+  readonly choice: ParentChoice
+  readonly session: WriteSession
+  readonly reader: FileReader
+  readonly remember: FileCacheWriter | undefined
+  readonly counters: Counters
+}
+
+async function storePaths({
+  repository,
+  options,
+  sources,
+  choice,
+  session,
+  reader,
+  remember,
+  counters,
+}: StorePaths): Promise<ObjectId> {
+  const { environment } = repository
+  const trustCache = choice.kind !== 'full'
+  using cache = choice.parent && FileCacheReader.open(repository.cacheDirectory, choice.parent.id)
+  if (trustCache && !cache)
+    environment.notice('this machine remembers nothing of the files at the last snapshot: all are read again')
+  const walk: WalkOptions = {
+    paths: sources,
+    excludes: compilePatterns(options.excludes ?? []),
+    excludeIfPresent: (options.excludeIfPresent ?? []).map(byteStringOf),
+    oneFileSystem: options.oneFileSystem ?? false,
+    leaveOut: [repository.backend.localDirectory, environment.cacheDirectory].flatMap((path) =>
+      path === undefined ? [] : [byteStringOf(path)],
+    ),
+    onLeftOut: (path) => environment.notice(`${displayBytes(path)} belongs to chainkeep and is left out`),
+    onError: (path, error) => counters.fail({ path, reason: reasonOf(error) }),
+    signal: options.signal,
+  }
+  counters.scanLater(walk)
+  const items = readAhead(planReads(walkSource(walk), reader, cache, trustCache), ITEMS_AHEAD)
+  try {
+    return await buildTree(items, {
+      maker: {
+        accounts: createAccounts(),
+        save: (kind, plain) => session.saveObject(kind, plain),
+        onError: (path, error) => counters.fail({ path, reason: `extended attributes: ${reasonOf(error)}` }),
+      },
+      reader,
+      remember,
+      parentTree: trustCache && cache ? choice.parent!.snapshot.tree : undefined,
+      onFile: (path, action, size) => counters.file(path, action, size),
+      onDirectory: () => counters.directory(),
+      onFailure: (path, reason) => counters.fail({ path, reason }),
+      onUnsupported: (path) => environment.notice(`${displayBytes(path)} is a socket and is left out`),
+    })
+  } finally {
+    counters.stop()
+  }
+}

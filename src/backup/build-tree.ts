@@ -1,0 +1,221 @@
+import type { BigIntStats } from 'node:fs'
+import { type ByteString, fromByteString } from '../base/bytes.ts'
+import { errnoOf } from '../base/errors.ts'
+import type { ObjectId } from '../base/ids.ts'
+import type { Node } from '../format/node.ts'
+import { decodeNode, encodeNode } from '../format/tree.ts'
+import { shake256 } from '../native/hash.ts'
+import { TreeBuilder } from '../repository/trees.ts'
+import { fileSignature } from '../worker/file-signature.ts'
+import type { CachedEntry, FileCacheWriter } from './file-cache.ts'
+import { directoryNode, fileNode, type NodeMaker, specialNode } from './node-of.ts'
+import { inodeOf, type PlannedItem } from './plan-reads.ts'
+import type { FileReader, ReadOutcome, Segment } from './read-files.ts'
+
+export type ItemAction = 'new' | 'changed' | 'unmodified'
+
+export interface BuildOptions {
+  readonly maker: NodeMaker
+  readonly reader: FileReader
+  /** Remembers what was found for the next backup. */
+  readonly remember: FileCacheWriter | undefined
+  /** The root tree of the backup that the plan was compared with; absent when nothing of it is to be taken over. */
+  readonly parentTree: ObjectId | undefined
+  readonly onFile: (path: ByteString, action: ItemAction, size: number) => void
+  readonly onDirectory: () => void
+  /** An entry that is left out, or torn. */
+  readonly onFailure: (path: ByteString, reason: string) => void
+  /** An entry that cannot be stored at all, such as a socket. */
+  readonly onUnsupported: (path: ByteString) => void
+}
+
+/**
+ * Builds the trees of a backup from the planned items, bottom up. A directory in which nothing changed keeps its tree
+ * without being encoded or looked up again. Memory: the nodes of the directories on the current path, as long as nothing
+ * in them has changed.
+ */
+export async function buildTree(items: AsyncIterable<PlannedItem>, options: BuildOptions): Promise<ObjectId> {
+  const iterator = items[Symbol.asyncIterator]()
+  const build = new TreeBuild(options, iterator)
+  try {
+    for (;;) {
+      const next = await iterator.next()
+      if (next.done) throw new RangeError('the plan ended before its root')
+      const root = await build.take(next.value)
+      if (root) return root
+    }
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+interface Frame {
+  readonly name: ByteString
+  readonly stats: BigIntStats | undefined
+  readonly isAncestor: boolean
+  /** As long as nothing differs from the parent: the nodes so far. */
+  unchanged: { name: ByteString; node: Uint8Array }[] | undefined
+  readonly builder: TreeBuilder
+}
+
+class TreeBuild {
+  readonly #options: BuildOptions
+  readonly #items: AsyncIterator<PlannedItem>
+  readonly #frames: Frame[] = []
+  /** Files with several names: their token, and the content of the first. */
+  readonly #links = new Map<string, { group: string; outcome?: ReadOutcome }>()
+
+  constructor(options: BuildOptions, items: AsyncIterator<PlannedItem>) {
+    this.#options = options
+    this.#items = items
+    this.#push('' as ByteString, undefined, false, options.parentTree !== undefined)
+  }
+
+  /** Answers the root once it is complete. */
+  async take(item: PlannedItem): Promise<ObjectId | undefined> {
+    switch (item.type) {
+      case 'enter':
+        this.#options.remember?.enter(item.name)
+        this.#push(item.name, item.stats, item.isAncestor, item.wasThere && this.#options.parentTree !== undefined)
+        return undefined
+      case 'leave':
+        return this.#leave(item)
+      case 'unmodified':
+        await this.#unmodified(item)
+        return undefined
+      case 'entry':
+        await this.#entry(item)
+        return undefined
+      case 'segment':
+        throw new RangeError('a segment without its file')
+    }
+  }
+
+  #push(name: ByteString, stats: BigIntStats | undefined, isAncestor: boolean, mayBeUnchanged: boolean): void {
+    const builder = new TreeBuilder(this.#options.maker.save)
+    this.#frames.push({ name, stats, isAncestor, builder, unchanged: mayBeUnchanged ? [] : undefined })
+  }
+
+  async #leave({ path, cached, shrunk }: PlannedItem & { type: 'leave' }): Promise<ObjectId | undefined> {
+    const { maker, remember, parentTree, onDirectory } = this.#options
+    const frame = this.#frames.pop()!
+    if (shrunk) await markChanged(frame)
+    if (!frame.stats) return frame.unchanged ? parentTree! : frame.builder.finish()
+    const tree = await this.#treeOf(frame, cached)
+    const node = encodeNode(await directoryNode(maker, path, frame.name, frame.stats, tree, frame.isAncestor))
+    onDirectory()
+    remember?.leave({ signature: fileSignature(frame.stats), node })
+    await this.#add(frame.name, node, cached)
+    return undefined
+  }
+
+  async #treeOf(frame: Frame, cached: CachedEntry | undefined): Promise<ObjectId> {
+    const before = cached && decodeNode(cached.node, 'file cache')
+    if (frame.unchanged && before?.type === 'directory') return before.tree
+    await markChanged(frame)
+    return frame.builder.finish()
+  }
+
+  async #unmodified({ path, name, stats, cached }: PlannedItem & { type: 'unmodified' }): Promise<void> {
+    if (stats.isFile()) this.#options.onFile(path, 'unmodified', Number(stats.size))
+    if (stats.nlink > 1n) this.#rememberLink(stats, decodeNode(cached.node, 'file cache'))
+    this.#options.remember?.entry(name, cached)
+    await this.#add(name, cached.node, cached)
+  }
+
+  #rememberLink(stats: BigIntStats, node: Node): void {
+    if (node.type !== 'file' || node.linkGroup === undefined) return
+    const { size, content } = node
+    this.#links.set(inodeOf(stats), {
+      group: node.linkGroup,
+      outcome: { type: 'read', file: { size, content }, stats },
+    })
+  }
+
+  async #entry(item: PlannedItem & { type: 'entry' }): Promise<void> {
+    const { path, name, cached } = item
+    const { remember, onFailure, onUnsupported, onFile } = this.#options
+    const made = await this.#makeNode(item)
+    if (made.type === 'failed') return onFailure(path, made.reason)
+    if (!made.node) return onUnsupported(path)
+    const { node, stats, torn } = made
+    const encoded = encodeNode(node)
+    if (torn) onFailure(path, 'it changed while it was read, every time')
+    else remember?.entry(name, { signature: fileSignature(stats), node: encoded })
+    if (node.type === 'file')
+      onFile(path, cached ? (sameBytes(encoded, cached.node) ? 'unmodified' : 'changed') : 'new', node.size)
+    await this.#add(name, encoded, cached)
+  }
+
+  async #makeNode(item: PlannedItem & { type: 'entry' }): Promise<MadeNode> {
+    const { path, name, stats } = item
+    const { maker } = this.#options
+    const link = stats.nlink > 1n ? this.#linkOf(stats, path) : undefined
+    if (!stats.isFile()) return tryMake(stats, () => specialNode(maker, path, name, stats, link?.group))
+    const outcome = item.isLink && link?.outcome ? link.outcome : await this.#read(item)
+    if (link) link.outcome = outcome
+    if (outcome.type === 'failed') return outcome
+    const { file } = outcome
+    return tryMake(outcome.stats, () => fileNode(maker, path, name, outcome.stats, file, link?.group), file.torn)
+  }
+
+  /** The token is made of the first name: stable as long as that is there. */
+  #linkOf(stats: BigIntStats, path: ByteString): { group: string; outcome?: ReadOutcome } {
+    const inode = inodeOf(stats)
+    let link = this.#links.get(inode)
+    if (!link)
+      this.#links.set(
+        inode,
+        (link = { group: Buffer.from(shake256(fromByteString(path)).subarray(0, 8)).toString('hex') }),
+      )
+    return link
+  }
+
+  /** Takes the file's segments, which are the next items. */
+  #read({ path, stats, segments }: PlannedItem & { type: 'entry' }): Promise<ReadOutcome> {
+    const items = this.#items
+    async function* follow(): AsyncGenerator<Segment, void, undefined> {
+      for (let n = 0; n < segments; n++) {
+        const next = await items.next()
+        if (next.done || next.value.type !== 'segment') throw new RangeError('a file without its segments')
+        yield next.value.result
+      }
+    }
+    return this.#options.reader.assemble(path, stats, follow())
+  }
+
+  async #add(name: ByteString, node: Uint8Array, cached: CachedEntry | undefined): Promise<void> {
+    const frame = this.#frames.at(-1)!
+    if (frame.unchanged && cached && sameBytes(node, cached.node)) {
+      frame.unchanged.push({ name, node })
+      return
+    }
+    await markChanged(frame)
+    await frame.builder.add(name, node)
+  }
+}
+
+type MadeNode =
+  | { readonly type: 'failed'; readonly reason: string }
+  | { readonly type: 'made'; readonly node: Node | undefined; readonly stats: BigIntStats; readonly torn: boolean }
+
+/** The entry may have gone since it was looked at. */
+async function tryMake(stats: BigIntStats, make: () => Promise<Node | undefined>, torn = false): Promise<MadeNode> {
+  try {
+    return { type: 'made', node: await make(), stats, torn }
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined || !('syscall' in (error as object))) throw error
+    return { type: 'failed', reason: errno }
+  }
+}
+
+/** From here on the directory's nodes go into its tree. */
+async function markChanged(frame: Frame): Promise<void> {
+  const held = frame.unchanged
+  if (!held) return
+  frame.unchanged = undefined
+  for (const { name, node } of held) await frame.builder.add(name, node)
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

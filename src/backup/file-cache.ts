@@ -1,0 +1,276 @@
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { ByteReader, type ByteString, ByteWriter, fromByteString, toByteString } from '../base/bytes.ts'
+import { errnoOf } from '../base/errors.ts'
+import type { SnapshotId } from '../base/ids.ts'
+
+/**
+ * What this machine remembers of the source at one snapshot: for every entry the signature (inode, mode, size, mtime, ctime)
+ * and its encoded node, in the order of the walk, so that the next walk can be merged with it. It may be lost at any time:
+ * then files are read again. It is not part of the repository, and what it says is used only while its snapshot exists.
+ *
+ *     file   = block …            block  = u32 length | u32 CRC-32 | bytes: consecutive records, cut anywhere
+ *     record = u8 'H' | u8 version | u64 start of the backup in ms
+ *            | u8 'D' | u16 length | name                                               a directory begins
+ *            | u8 'E' | u16 length | name | u8 length | signature | u32 length | node    an entry that is none
+ *            | u8 'L' | u8 length | signature | u32 length | node                        a directory ends
+ */
+const VERSION = 1
+const BLOCK_BYTES = 64 * 1024
+const MAX_BLOCK_BYTES = 2 ** 24
+const TYPE = { header: 0x48, directory: 0x44, entry: 0x45, leave: 0x4c } as const
+
+/** What was known of an entry. */
+export interface CachedEntry {
+  readonly signature: string
+  /** As `encodeNode` wrote it. */
+  readonly node: Uint8Array
+}
+
+const folderOf = (cacheDirectory: string): string => join(cacheDirectory, 'files')
+
+/** Writes the cache of a backup in progress; nothing is kept unless `commit` is called. */
+export class FileCacheWriter implements Disposable {
+  readonly #folder: string
+  readonly #path: string
+  #fd: number | undefined
+  #parts: Uint8Array[] = []
+  #bytes = 0
+
+  constructor(cacheDirectory: string, startMs: number) {
+    this.#folder = folderOf(cacheDirectory)
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    this.#path = join(this.#folder, `unfinished-${process.pid}`)
+    this.#fd = openSync(this.#path, 'w', 0o600)
+    this.#push(new ByteWriter(10).u8(TYPE.header).u8(VERSION).u64(startMs).finish())
+  }
+
+  enter(name: ByteString): void {
+    this.#push(new ByteWriter(3 + name.length).u8(TYPE.directory).u16(name.length).bytes(fromByteString(name)).finish())
+  }
+
+  /** Borrows the node until the next call of any method. */
+  entry(name: ByteString, { signature, node }: CachedEntry): void {
+    const writer = new ByteWriter(3 + name.length + 5 + signature.length)
+      .u8(TYPE.entry)
+      .u16(name.length)
+      .bytes(fromByteString(name))
+    this.#push(writer.u8(signature.length).ascii(signature).u32(node.length).finish())
+    this.#push(node)
+  }
+
+  leave({ signature, node }: CachedEntry): void {
+    this.#push(
+      new ByteWriter(6 + signature.length)
+        .u8(TYPE.leave)
+        .u8(signature.length)
+        .ascii(signature)
+        .u32(node.length)
+        .finish(),
+    )
+    this.#push(node)
+  }
+
+  /** Makes it the cache of `snapshot`. */
+  commit(snapshot: SnapshotId): void {
+    this.#flush()
+    this.#close()
+    renameSync(this.#path, join(this.#folder, snapshot))
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd === undefined) return
+    this.#close()
+    unlinkSync(this.#path)
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#parts.push(bytes)
+    this.#bytes += bytes.length
+    if (this.#bytes >= BLOCK_BYTES) this.#flush()
+  }
+
+  #flush(): void {
+    const block = Buffer.concat(this.#parts)
+    const bytes = new ByteWriter(8 + block.length).u32(block.length).u32(crc32(block)).bytes(block).finish()
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd!, bytes, done)
+    this.#parts = []
+    this.#bytes = 0
+  }
+
+  #close(): void {
+    closeSync(this.#fd!)
+    this.#fd = undefined
+  }
+}
+
+type CacheRecord =
+  | { readonly type: 'directory'; readonly name: ByteString }
+  | ({ readonly type: 'entry'; readonly name: ByteString } & CachedEntry)
+  | ({ readonly type: 'leave' } & CachedEntry)
+
+/** Reads a cache in step with a walk. Damage reads as its end. Memory: one block and one record. */
+export class FileCacheReader implements Disposable {
+  /** When the backup began that wrote it. */
+  readonly startMs: number
+  #fd: number | undefined
+  #rest: Uint8Array = new Uint8Array(0)
+  #next: CacheRecord | undefined
+
+  /** `undefined` if this machine remembers nothing of the snapshot. */
+  static open(cacheDirectory: string, snapshot: SnapshotId): FileCacheReader | undefined {
+    try {
+      const reader = new FileCacheReader(openSync(join(folderOf(cacheDirectory), snapshot), 'r'))
+      return reader.startMs === Number.POSITIVE_INFINITY ? undefined : reader
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  private constructor(fd: number) {
+    this.#fd = fd
+    this.startMs = this.#readHeader()
+    if (this.startMs === Number.POSITIVE_INFINITY) this[Symbol.dispose]()
+    else this.#advance()
+  }
+
+  /**
+   * What was known of the entry `name` of the current directory. Names must be asked for in order; `onSkipped` hears when
+   * something that was there before has been passed over.
+   */
+  entry(name: ByteString, onSkipped: () => void): CachedEntry | undefined {
+    const record = this.#seek(name, onSkipped)
+    if (record?.type === 'entry') {
+      this.#advance()
+      return record
+    }
+    if (record) this.#skip() // it was a directory
+    return undefined
+  }
+
+  /** Whether there was a directory `name`; then it is the current one until `leave`. */
+  enter(name: ByteString, onSkipped: () => void): boolean {
+    const record = this.#seek(name, onSkipped)
+    if (!record) return false
+    if (record.type === 'directory') this.#advance()
+    else this.#skip()
+    return record.type === 'directory'
+  }
+
+  /** Ends the current directory and answers what was known of it. */
+  leave(onSkipped: () => void): CachedEntry | undefined {
+    while (this.#next && this.#next.type !== 'leave') {
+      onSkipped()
+      this.#skip()
+    }
+    const record = this.#next
+    this.#advance()
+    return record
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+    this.#next = undefined
+  }
+
+  /** Passes over names before `name`; answers the record of that name. */
+  #seek(name: ByteString, onSkipped: () => void): Exclude<CacheRecord, { type: 'leave' }> | undefined {
+    while (this.#next && this.#next.type !== 'leave' && this.#next.name < name) {
+      onSkipped()
+      this.#skip()
+    }
+    return this.#next && this.#next.type !== 'leave' && this.#next.name === name ? this.#next : undefined
+  }
+
+  /** Passes over one entry, or a directory with all that is in it. */
+  #skip(): void {
+    let depth = 0
+    do {
+      if (this.#next?.type === 'directory') depth++
+      else if (this.#next?.type === 'leave') depth--
+      this.#advance()
+    } while (depth > 0 && this.#next)
+  }
+
+  #readHeader(): number {
+    const bytes = this.#take(10)
+    if (!bytes) return Number.POSITIVE_INFINITY
+    const reader = new ByteReader(bytes, 'file cache')
+    const known = reader.u8() === TYPE.header && reader.u8() === VERSION
+    return known ? reader.u64() : Number.POSITIVE_INFINITY
+  }
+
+  #advance(): void {
+    this.#next = this.#readRecord()
+  }
+
+  #readRecord(): CacheRecord | undefined {
+    const type = this.#take(1)?.[0]
+    if (type === TYPE.leave) {
+      const cached = this.#readCached()
+      return cached && { type: 'leave', ...cached }
+    }
+    if (type !== TYPE.directory && type !== TYPE.entry) return undefined
+    const nameBytes = this.#takeSized(2)
+    if (!nameBytes) return undefined
+    const name = toByteString(nameBytes)
+    if (type === TYPE.directory) return { type: 'directory', name }
+    const cached = this.#readCached()
+    return cached && { type: 'entry', name, ...cached }
+  }
+
+  #readCached(): CachedEntry | undefined {
+    const signature = this.#takeSized(1)
+    const node = signature && this.#takeSized(4)
+    return node && { signature: toByteString(signature), node }
+  }
+
+  /** Bytes that follow their own length, a number of `size` bytes. */
+  #takeSized(size: 1 | 2 | 4): Uint8Array | undefined {
+    const head = this.#take(size)
+    if (!head) return undefined
+    return this.#take(Buffer.from(head).readUIntLE(0, size))
+  }
+
+  /** The next bytes, across blocks; `undefined` at the end. */
+  #take(length: number): Uint8Array | undefined {
+    while (this.#rest.length < length) {
+      const block = this.#readBlock()
+      if (!block) return undefined
+      this.#rest = this.#rest.length === 0 ? block : Buffer.concat([this.#rest, block])
+    }
+    const bytes = this.#rest.subarray(0, length)
+    this.#rest = this.#rest.subarray(length)
+    return bytes
+  }
+
+  /** Nothing of a block is believed before its checksum fits. */
+  #readBlock(): Uint8Array | undefined {
+    if (this.#fd === undefined) return undefined
+    const head = Buffer.alloc(8)
+    if (readFully(this.#fd, head) < head.length) return undefined
+    const length = head.readUInt32LE(0)
+    if (length > MAX_BLOCK_BYTES) return undefined
+    const block = Buffer.allocUnsafe(length)
+    return readFully(this.#fd, block) === length && crc32(block) === head.readUInt32LE(4) ? block : undefined
+  }
+}
+
+function readFully(fd: number, buffer: Buffer): number {
+  let done = 0
+  while (done < buffer.length) {
+    const count = readSync(fd, buffer, done, buffer.length - done, null)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+/** Removes the caches that `keep` does not want. */
+export function pruneFileCaches(cacheDirectory: string, keep: (snapshot: string) => boolean): void {
+  const folder = folderOf(cacheDirectory)
+  for (const name of readdirSync(folder)) if (/^[0-9a-f]{64}$/.test(name) && !keep(name)) unlinkSync(join(folder, name))
+}

@@ -1,0 +1,110 @@
+import { type BigIntStats, readlinkSync } from 'node:fs'
+import { type ByteString, fromByteString, toByteString } from '../base/bytes.ts'
+import type { ObjectId } from '../base/ids.ts'
+import { encodeCbor } from '../format/cbor.ts'
+import {
+  type Attribute,
+  attributesToArray,
+  type Content,
+  MAX_INLINE_ATTRIBUTE_BYTES,
+  type Node,
+} from '../format/node.ts'
+import type { Accounts } from '../native/accounts.ts'
+import { listAttributes } from '../native/extended-attributes.ts'
+import { deviceNumbers } from '../native/posix.ts'
+import type { SaveObject } from '../repository/lists.ts'
+
+/** What turns stats into nodes. */
+export interface NodeMaker {
+  readonly accounts: Accounts
+  readonly save: SaveObject
+  /** Hears that something of an entry could not be read; the rest of it is kept. */
+  readonly onError: (path: ByteString, error: unknown) => void
+}
+
+type Common = Pick<Node, 'name' | 'mode' | 'uid' | 'gid' | 'user' | 'group' | 'mtimeNs' | 'attributes' | 'linkGroup'>
+
+/** The node of a directory whose listing is `tree`. Of an ancestor of the sources only name, mode and owner are kept. */
+export async function directoryNode(
+  maker: NodeMaker,
+  path: ByteString,
+  name: ByteString,
+  stats: BigIntStats,
+  tree: ObjectId,
+  isAncestor: boolean,
+): Promise<Node> {
+  const common = isAncestor ? { ...owned(maker, name, stats) } : await commonFields(maker, path, name, stats)
+  return { ...common, type: 'directory', tree }
+}
+
+export interface FileContent {
+  readonly size: number
+  readonly content?: Content
+  readonly torn?: boolean
+}
+
+export async function fileNode(
+  maker: NodeMaker,
+  path: ByteString,
+  name: ByteString,
+  stats: BigIntStats,
+  file: FileContent,
+  linkGroup?: string,
+): Promise<Node> {
+  // 512: the unit of st_blocks, whatever the file system's own is (stat(2)).
+  const sparse = stats.blocks * 512n < stats.size || undefined
+  return { ...(await commonFields(maker, path, name, stats)), linkGroup, type: 'file', ...file, sparse }
+}
+
+/** The node of anything else, or `undefined` for what cannot be stored (a socket). */
+export async function specialNode(
+  maker: NodeMaker,
+  path: ByteString,
+  name: ByteString,
+  stats: BigIntStats,
+  linkGroup?: string,
+): Promise<Node | undefined> {
+  const common = { ...(await commonFields(maker, path, name, stats)), linkGroup }
+  if (stats.isSymbolicLink())
+    return {
+      ...common,
+      type: 'symlink',
+      target: toByteString(readlinkSync(fromByteString(path), { encoding: 'buffer' })),
+    }
+  if (stats.isFIFO()) return { ...common, type: 'fifo' }
+  if (stats.isCharacterDevice()) return { ...common, type: 'char-device', ...deviceNumbers(stats.rdev) }
+  if (stats.isBlockDevice()) return { ...common, type: 'block-device', ...deviceNumbers(stats.rdev) }
+  return undefined
+}
+
+function owned({ accounts }: NodeMaker, name: ByteString, stats: BigIntStats): Common {
+  const uid = Number(stats.uid)
+  const gid = Number(stats.gid)
+  return {
+    name,
+    mode: Number(stats.mode & 0o7777n),
+    uid,
+    gid,
+    user: accounts.userName(uid),
+    group: accounts.groupName(gid),
+  }
+}
+
+async function commonFields(maker: NodeMaker, path: ByteString, name: ByteString, stats: BigIntStats): Promise<Common> {
+  return { ...owned(maker, name, stats), mtimeNs: stats.mtimeNs, attributes: await attributesOf(maker, path) }
+}
+
+async function attributesOf({ save, onError }: NodeMaker, path: ByteString): Promise<Node['attributes']> {
+  let attributes: readonly Attribute[]
+  try {
+    attributes = listAttributes(path)
+  } catch (error) {
+    onError(path, error)
+    return undefined
+  }
+  if (attributes.length === 0) return undefined
+  const bytes = attributes.reduce((sum, { name, value }) => sum + name.length + value.length, 0)
+  return bytes <= MAX_INLINE_ATTRIBUTE_BYTES
+    ? attributes
+    : save('attributes', encodeCbor(attributesToArray(attributes)))
+}

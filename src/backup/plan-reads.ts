@@ -1,0 +1,111 @@
+import type { BigIntStats } from 'node:fs'
+import type { ByteString } from '../base/bytes.ts'
+import { fileSignature } from '../worker/file-signature.ts'
+import type { CachedEntry, FileCacheReader } from './file-cache.ts'
+import { type BegunSegment, type FileReader, SMALL_BYTES } from './read-files.ts'
+import type { SourceEvent } from './walk.ts'
+
+/** What the tree is built from, in the order of the walk. */
+export type PlannedItem =
+  | {
+      readonly type: 'enter'
+      readonly path: ByteString
+      readonly name: ByteString
+      readonly stats: BigIntStats
+      readonly isAncestor: boolean
+      readonly wasThere: boolean
+    }
+  /** `cached` is what the directory itself was; `shrunk` whether names are gone from it. */
+  | {
+      readonly type: 'leave'
+      readonly path: ByteString
+      readonly cached: CachedEntry | undefined
+      readonly shrunk: boolean
+    }
+  /** An entry that is what it was: its node can be used as it is. */
+  | {
+      readonly type: 'unmodified'
+      readonly path: ByteString
+      readonly name: ByteString
+      readonly stats: BigIntStats
+      readonly cached: CachedEntry
+    }
+  /** An entry to be made a node of; if it is a file, `segments` items of type `segment` follow, unless `isLink`. */
+  | {
+      readonly type: 'entry'
+      readonly path: ByteString
+      readonly name: ByteString
+      readonly stats: BigIntStats
+      readonly cached: CachedEntry | undefined
+      readonly segments: number
+      /** A further name of a file that came before. */
+      readonly isLink: boolean
+    }
+  | ({ readonly type: 'segment' } & BegunSegment)
+
+/** How many items the tree builder may lag behind; a batch of small files is begun before this many have followed its first. */
+export const ITEMS_AHEAD = 1024
+const ITEMS_PER_BATCH = 256
+
+/** Decides for every entry of the walk whether it must be read, and begins that. */
+export async function* planReads(
+  events: AsyncIterable<SourceEvent>,
+  reader: FileReader,
+  cache: FileCacheReader | undefined,
+  trustCache: boolean,
+): AsyncGenerator<PlannedItem, void, undefined> {
+  const shrunk: boolean[] = [false]
+  const links = new Set<string>()
+  let items = 0
+  const onSkipped = (): void => {
+    shrunk[shrunk.length - 1] = true
+  }
+  /** Whether each directory on the current path was there before. */
+  const known: boolean[] = [true]
+  for await (const event of events) {
+    if (++items % ITEMS_PER_BATCH === 0) await reader.flush()
+    if (event.type === 'enter') {
+      const wasThere = known.at(-1)! && (cache?.enter(event.name, onSkipped) ?? false)
+      known.push(wasThere)
+      shrunk.push(false)
+      yield { ...event, wasThere }
+    } else if (event.type === 'leave') {
+      const cached = known.pop() ? cache?.leave(onSkipped) : undefined
+      yield { ...event, cached, shrunk: shrunk.pop()! }
+    } else yield* planEntry(event, known.at(-1)! ? cache?.entry(event.name, onSkipped) : undefined)
+  }
+  await reader.flush()
+  cache?.leave(onSkipped)
+  yield { type: 'leave', path: '/' as ByteString, cached: undefined, shrunk: shrunk[0]! }
+
+  async function* planEntry(
+    event: SourceEvent & { type: 'entry' },
+    cached: CachedEntry | undefined,
+  ): AsyncGenerator<PlannedItem, void, undefined> {
+    const { path, stats } = event
+    if (trustCache && cache && cached?.signature === fileSignature(stats) && !isRacy(stats, cache.startMs)) {
+      yield { ...event, type: 'unmodified', cached }
+      return
+    }
+    const isLink = stats.isFile() && stats.nlink > 1n && links.has(inodeOf(stats))
+    if (stats.nlink > 1n) links.add(inodeOf(stats))
+    const size = Number(stats.size)
+    const segments = stats.isFile() && !isLink ? reader.segmentCount(size) : 0
+    yield { ...event, cached, segments, isLink }
+    for (let n = 0; n < segments; n++) yield { type: 'segment', ...(await reader.begin(path, size, n)) }
+    if (size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
+  }
+}
+
+/** Tells files from one another within one run. */
+export const inodeOf = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}`
+
+/**
+ * Whether a file may have changed again within the tick of the clock in which it last changed, after it was looked at
+ * ("racily clean": git's Documentation/technical/racy-git). The kernel's coarse clock ticks every 10 ms at most; file
+ * systems that keep no fractions of a second are given two.
+ */
+function isRacy(stats: BigIntStats, startMs: number): boolean {
+  const tickMs = stats.ctimeNs % 1_000_000_000n === 0n ? 2000 : 20
+  return Number(stats.ctimeNs / 1_000_000n) >= startMs - tickMs
+}

@@ -1,0 +1,206 @@
+import { type BigIntStats, lstatSync } from 'node:fs'
+import { mapOrdered, Semaphore } from '../base/async.ts'
+import { type ByteString, fromByteString } from '../base/bytes.ts'
+import { errnoOf } from '../base/errors.ts'
+import { ID_BYTES } from '../base/ids.ts'
+import type { RepositoryConfig } from '../format/config.ts'
+import { ListBuilder } from '../repository/lists.ts'
+import type { WriteSession } from '../repository/write-session.ts'
+import type { CutFile, CutFileResult, CutQuestion, CutResult } from '../worker/cut.ts'
+import { fileSignature } from '../worker/file-signature.ts'
+import type { WorkerPool } from '../worker/pool.ts'
+import type { Ask } from '../worker/tasks.ts'
+import type { Effort } from '../worker/tools.ts'
+import type { FileContent } from './node-of.ts'
+
+/** Files up to this size are read several to a task … */
+export const SMALL_BYTES: number = 2 ** 20
+/** … until the task has this many bytes or files. */
+const BATCH_BYTES = 4 * 2 ** 20
+const BATCH_FILES = 256
+/** How often a file that changes while it is read is read again. */
+const MORE_ATTEMPTS = 2
+
+/** A part of a file, read, cut and hashed, its new chunks handed to the session. */
+export interface Segment extends CutFileResult {
+  /** Its chunks: packed ids and lengths. */
+  readonly ids: Uint8Array
+  readonly lengths: Uint32Array
+}
+
+/** A segment that is being read. Wrapped, since a promise of a promise is none. */
+export interface BegunSegment {
+  /** Rejects only for what must stop the backup. */
+  readonly result: Promise<Segment>
+}
+
+export type ReadOutcome =
+  /** `stats` are those that `file` belongs to. */
+  | { readonly type: 'read'; readonly file: FileContent; readonly stats: BigIntStats }
+  /** `reason` is an errno name. */
+  | { readonly type: 'failed'; readonly reason: string }
+
+export interface FileReaderOptions {
+  readonly session: WriteSession
+  readonly pool: WorkerPool
+  readonly config: RepositoryConfig
+  readonly effort: Effort
+  readonly onBytesRead: (bytes: number) => void
+}
+
+/**
+ * Reads files through the worker threads: large ones by segments, small ones by batches. At most twice as many tasks are
+ * begun as the threads can run at once, so that what is read was looked at only just before.
+ */
+export class FileReader {
+  readonly #options: FileReaderOptions
+  readonly #begun: Semaphore
+  #batch: OpenBatch = { files: [], resolvers: [], bytes: 0 }
+
+  constructor(options: FileReaderOptions) {
+    this.#options = options
+    this.#begun = new Semaphore(options.pool.capacity * 2)
+  }
+
+  /** How long a segment is. */
+  get segmentBytes(): number {
+    return this.#options.config.chunker.segmentBytes
+  }
+
+  /** How many segments a file of `size` bytes has. */
+  segmentCount(size: number): number {
+    return Math.ceil(size / this.segmentBytes)
+  }
+
+  /** Begins to read segment `n` of a file. Resolves when more may be begun. */
+  async begin(path: ByteString, size: number, n: number): Promise<BegunSegment> {
+    const offset = n * this.segmentBytes
+    const file = { path, offset, length: Math.min(this.segmentBytes, size - offset) }
+    if (size <= SMALL_BYTES) return this.#addToBatch(file)
+    const task = await this.#run([file], file.length)
+    return { result: task.result.then(([only]) => only!) }
+  }
+
+  /** Begins to read bytes that come from elsewhere: one segment of them, which change hands. */
+  async beginBytes(bytes: Uint8Array): Promise<BegunSegment> {
+    const task = await this.#run([{ bytes }], bytes.length, [bytes.buffer as ArrayBuffer])
+    return { result: task.result.then(([only]) => only!) }
+  }
+
+  /** Begins what has been collected of small files: before waiting for any of them. */
+  async flush(): Promise<void> {
+    const { files, resolvers, bytes } = this.#batch
+    if (files.length === 0) return
+    this.#batch = { files: [], resolvers: [], bytes: 0 }
+    const task = await this.#run(files, bytes)
+    for (const [i, resolve] of resolvers.entries()) resolve(task.result.then((segments) => segments[i]!))
+  }
+
+  /**
+   * Puts a file together from its segments, given in order. If it changed since `stats`, or between segments, it is read
+   * again, and at the last attempt taken as it is, torn.
+   */
+  async assemble(path: ByteString, stats: BigIntStats, segments: AsyncIterable<Segment>): Promise<ReadOutcome> {
+    let outcome = await this.#collect(stats, segments)
+    for (let attempt = 0; outcome.type === 'changed' && attempt < MORE_ATTEMPTS; attempt++) {
+      const now = tryStat(path)
+      if (!now?.isFile()) return { type: 'failed', reason: now ? 'not a regular file any more' : 'ENOENT' }
+      outcome = await this.#collect(now, this.#readAlone(path, Number(now.size)))
+    }
+    return outcome.type === 'changed'
+      ? { type: 'read', stats: outcome.stats, file: { ...outcome.file, torn: true } }
+      : outcome
+  }
+
+  async *#readAlone(path: ByteString, size: number): AsyncGenerator<Segment, void, undefined> {
+    const numbers = Array.from({ length: this.segmentCount(size) }, (_, n) => n)
+    yield* mapOrdered(numbers, this.#options.pool.capacity, async (n) => {
+      const begun = await this.begin(path, size, n)
+      await this.flush()
+      return begun.result
+    })
+  }
+
+  async #collect(stats: BigIntStats, segments: AsyncIterable<Segment>): Promise<ReadOutcome | Changed> {
+    const list = new ListBuilder((kind, plain) => this.#options.session.saveObject(kind, plain))
+    const signature = fileSignature(stats)
+    let changed = false
+    let failure: string | undefined
+    for await (const segment of segments) {
+      failure ??= segment.failure
+      changed ||= segment.before !== signature || segment.after !== signature
+      await list.add(segment.ids, segment.lengths)
+    }
+    if (failure !== undefined) return { type: 'failed', reason: failure }
+    const file = await list.finish()
+    return { type: changed ? 'changed' : 'read', file, stats }
+  }
+
+  async #addToBatch(file: CutFile & { readonly length: number }): Promise<BegunSegment> {
+    const result = new Promise<Segment>((resolve) => this.#batch.resolvers.push(resolve))
+    this.#batch.files.push(file)
+    this.#batch.bytes += file.length
+    if (this.#batch.bytes >= BATCH_BYTES || this.#batch.files.length >= BATCH_FILES) await this.flush()
+    return { result }
+  }
+
+  /** Begins a task, once there is room for one. */
+  async #run(
+    files: readonly CutFile[],
+    bytes: number,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<{ result: Promise<Segment[]> }> {
+    const { pool, config, effort, onBytesRead } = this.#options
+    await this.#begun.acquire()
+    const { minBytes, averageBytes, maxBytes, level } = config.chunker
+    const task = { files, parameters: { minBytes, averageBytes, maxBytes, level }, effort }
+    const result = pool
+      .run('cut', task, { bytes, transfer, answer: this.#answer })
+      .then((done) => {
+        for (const file of done.files) onBytesRead(file.bytes)
+        return splitResult(done)
+      })
+      .finally(() => this.#begun.release())
+    result.catch(() => {}) // reported when its turn comes
+    return { result }
+  }
+
+  readonly #answer: Ask = async (content) => {
+    const question = content as CutQuestion
+    if (question.type === 'claim') return this.#options.session.claim('chunk', question.ids)
+    await this.#options.session.add('chunk', question)
+    return undefined
+  }
+}
+
+interface OpenBatch {
+  readonly files: CutFile[]
+  readonly resolvers: ((result: Promise<Segment>) => void)[]
+  bytes: number
+}
+
+interface Changed {
+  readonly type: 'changed'
+  readonly file: FileContent
+  readonly stats: BigIntStats
+}
+
+/** Gives each file of a task its share of the chunks. Views of the result. */
+function splitResult({ files, ids, lengths }: CutResult): Segment[] {
+  let at = 0
+  return files.map((file) => {
+    const end = at + file.chunkCount
+    const segment = { ...file, ids: ids.subarray(at * ID_BYTES, end * ID_BYTES), lengths: lengths.subarray(at, end) }
+    at = end
+    return segment
+  })
+}
+
+function tryStat(path: ByteString): BigIntStats | undefined {
+  try {
+    return lstatSync(fromByteString(path), { bigint: true })
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+}
