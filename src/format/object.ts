@@ -22,7 +22,7 @@ export type ObjectKind = keyof typeof KIND_CODES
 export type MetadataKind = 'list' | 'tree' | 'attributes'
 
 /** No object is longer, whatever its header says: what a reader may have to allocate for one. */
-export const MAX_PLAIN_BYTES = 16 * 1024 * 1024
+export const MAX_PLAIN_BYTES: number = 16 * 1024 * 1024
 
 export interface ObjectHeader {
   readonly kind: ObjectKind
