@@ -1,0 +1,97 @@
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { forEachLimited } from '../base/async.ts'
+import { errnoOf, fileError } from '../base/errors.ts'
+import { indexDamage } from './index-layout.ts'
+
+/**
+ * Private copies of an index: LevelDB can be open in one process only, and nobody shall wait for another's backup.
+ * They lie beside the index, or in the system's folder for temporary files where nothing can be written there.
+ */
+const DAY_MS = 24 * 60 * 60 * 1000
+const NAME = /^chainkeep-index-(.*)-(\d+)-[A-Za-z0-9]{6}$/
+
+/** Makes an empty folder for a private index. Rejects DENIED, NO_SPACE, IO. */
+export async function makePrivateFolder(directory: string): Promise<string> {
+  const name = `chainkeep-index-${hostname()}-${process.pid}-`
+  const beside = copiesOf(directory)
+  try {
+    await mkdir(beside, { recursive: true })
+    return await mkdtemp(join(beside, name))
+  } catch {
+    await removeStaleFolders(tmpdir())
+    return await mkdtemp(join(tmpdir(), name)).catch((error: unknown) => {
+      throw fileError(`cannot make an index in ${tmpdir()}`, error)
+    })
+  }
+}
+
+/** Removes what dead processes have left beside the index in `directory`. */
+export const removeStaleCopies = (directory: string): Promise<void> => removeStaleFolders(copiesOf(directory))
+
+const copiesOf = (directory: string): string => `${directory}-copies`
+
+/**
+ * Copies the database in `from`, in use or not, into the empty folder `to`. Tables never change, so they are linked; what
+ * grows is copied, and a prefix of it is as good as the state at an earlier time.
+ *
+ * Taken one after another, the files may disagree. A table that the manifest names and that is gone makes opening fail:
+ * try again. A log that is gone makes some batches fail to appear; each is one whole pack (index-layout.ts), which is then
+ * read in from its trailer like any other new one.
+ *
+ * Tables are named `.sst` here, LevelDB's old suffix, which it reads but never writes. Its next table may get the number
+ * of one that the owner is just writing, and as `.ldb` it would overwrite the owner's through the link.
+ */
+export async function copyLevel(from: string, to: string): Promise<void> {
+  const current = await readFile(join(from, 'CURRENT'), 'latin1')
+  const manifest = current.trim()
+  if (!/^MANIFEST-\d+$/.test(manifest)) throw indexDamage('no manifest')
+  await copyFile(join(from, manifest), join(to, manifest))
+  await forEachLimited(await readdir(from), 8, async (name) => {
+    const number = /^(\d+)\.(?:ldb|sst)$/.exec(name)?.[1]
+    if (number) await unlessGone(linkOrCopy(join(from, name), join(to, `${number}.sst`)))
+    else if (/^\d+\.log$/.test(name)) await unlessGone(copyFile(join(from, name), join(to, name)))
+  })
+  await writeFile(join(to, 'CURRENT'), current)
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw error
+    await copyFile(from, to, constants.COPYFILE_FICLONE) // another file system, or one without links
+  }
+}
+
+async function unlessGone(copying: Promise<void>): Promise<void> {
+  await copying.catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  })
+}
+
+async function removeStaleFolders(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => [])
+  for (const name of names) {
+    const path = join(parent, name)
+    if (await isStale(path, NAME.exec(name))) await rm(path, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+async function isStale(path: string, name: RegExpExecArray | null): Promise<boolean> {
+  if (!name) return false
+  const status = await stat(path).catch(() => undefined)
+  if (!status || status.uid !== (process.getuid?.() ?? status.uid)) return false
+  return name[1] === hostname() ? !isAlive(Number(name[2])) : Date.now() - status.mtimeMs > DAY_MS
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoOf(error) === 'EPERM'
+  }
+}
