@@ -164,10 +164,12 @@ async function storePaths({
     ),
     onLeftOut: (path) => environment.notice(`${displayBytes(path)} belongs to chainkeep and is left out`),
     onError: (path, error) => counters.fail({ path, reason: reasonOf(error) }),
-    signal: options.signal,
   }
   counters.scanLater(walk)
-  const items = readAhead(planReads(walkSource(walk), reader, cache, trustCache), ITEMS_AHEAD)
+  const items = readAhead(
+    planReads(walkSource(walk), reader, { cache, trustCache, signal: options.signal }),
+    ITEMS_AHEAD,
+  )
   try {
     return await buildTree(items, {
       maker: {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { ByteString } from '../base/bytes.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { type Failure, MAX_LISTED_FAILURES, type SnapshotSummary } from '../format/snapshot.ts'
@@ -8,6 +9,8 @@ import { type WalkOptions, walkSource } from './walk.ts'
 
 /** Without an earlier snapshot to go by, totals are counted once a run has lasted this long. */
 const SCAN_AFTER_MS = 1000
+/** The scan must not hold up the backup. */
+const EVENTS_PER_TURN = 32
 
 /** Counts what a backup has done, and reports it. */
 export class Counters {
@@ -39,7 +42,10 @@ export class Counters {
     const stop = new AbortController()
     const scan = async (): Promise<void> => {
       const totals = { files: 0, bytes: 0 }
-      for await (const event of walkSource({ ...walk, signal: stop.signal, onError: () => {}, onLeftOut: () => {} })) {
+      let events = 0
+      for (const event of walkSource({ ...walk, onError: () => {}, onLeftOut: () => {} })) {
+        if (++events % EVENTS_PER_TURN === 0) await setImmediate()
+        if (stop.signal.aborted) return
         if (event.type !== 'entry' || !event.stats.isFile()) continue
         totals.files++
         totals.bytes += Number(event.stats.size)

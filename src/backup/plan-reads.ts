@@ -1,5 +1,7 @@
 import type { BigIntStats } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import type { ByteString } from '../base/bytes.ts'
+import { throwIfInterrupted } from '../base/errors.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { CachedEntry, FileCacheReader } from './file-cache.ts'
 import { type BegunSegment, type FileReader, SMALL_BYTES } from './read-files.ts'
@@ -47,12 +49,19 @@ export type PlannedItem =
 export const ITEMS_AHEAD = 1024
 const ITEMS_PER_BATCH = 256
 
+export interface PlanOptions {
+  /** What is known of the source at an earlier snapshot. */
+  readonly cache: FileCacheReader | undefined
+  /** Whether what is as it was need not be read. */
+  readonly trustCache: boolean
+  readonly signal?: AbortSignal
+}
+
 /** Decides for every entry of the walk whether it must be read, and begins that. */
 export async function* planReads(
-  events: AsyncIterable<SourceEvent>,
+  events: Iterable<SourceEvent>,
   reader: FileReader,
-  cache: FileCacheReader | undefined,
-  trustCache: boolean,
+  { cache, trustCache, signal }: PlanOptions,
 ): AsyncGenerator<PlannedItem, void, undefined> {
   const shrunk: boolean[] = [false]
   const links = new Set<string>()
@@ -62,8 +71,12 @@ export async function* planReads(
   }
   /** Whether each directory on the current path was there before. */
   const known: boolean[] = [true]
-  for await (const event of events) {
-    if (++items % ITEMS_PER_BATCH === 0) await reader.flush()
+  for (const event of events) {
+    if (++items % ITEMS_PER_BATCH === 0) {
+      await reader.flush()
+      await setImmediate() // signals and finished work are heard of
+      throwIfInterrupted(signal)
+    }
     if (event.type === 'enter') {
       const wasThere = known.at(-1)! && (cache?.enter(event.name, onSkipped) ?? false)
       known.push(wasThere)

@@ -1,7 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
 import { type ByteString, fromByteString, joinPath, toByteString } from '../base/bytes.ts'
-import { throwIfInterrupted } from '../base/errors.ts'
 import type { PathMatcher } from '../repository/path-patterns.ts'
 
 /** What the walk comes by, depth first, each directory's names in bytewise order. */
@@ -29,18 +27,14 @@ export interface WalkOptions {
   readonly onLeftOut: (path: ByteString) => void
   /** What cannot be looked at. */
   readonly onError: (path: ByteString, error: unknown) => void
-  readonly signal?: AbortSignal
 }
-
-/** Entries between two turns of the event loop, so that signals and finished work are heard of. */
-const ENTRIES_PER_TURN = 128
 
 /**
  * Walks the sources, from `/` down: directories above them are entered, too, marked as ancestors. Calls lstat once for each
- * entry and readdir once for each directory; both synchronously, which on a local disk is several times as fast.
- * Memory: the names of the directories on the current path.
+ * entry and readdir once for each directory, synchronously, which on a local disk is several times as fast as through the
+ * thread pool; who takes the events gives the event loop its turns. Memory: the names of the directories on the current path.
  */
-export async function* walkSource(options: WalkOptions): AsyncGenerator<SourceEvent, void, undefined> {
+export function* walkSource(options: WalkOptions): Generator<SourceEvent, void, undefined> {
   yield* new Walker(options).walkAncestor('/' as ByteString)
 }
 
@@ -59,14 +53,13 @@ export function isBelow(path: ByteString, above: ByteString): boolean {
 
 class Walker {
   readonly #options: WalkOptions
-  #entries = 0
 
   constructor(options: WalkOptions) {
     this.#options = options
   }
 
   /** `path` is above the sources, or one of them. */
-  async *walkAncestor(path: ByteString): AsyncGenerator<SourceEvent, void, undefined> {
+  *walkAncestor(path: ByteString): Generator<SourceEvent, void, undefined> {
     if (this.#options.paths.includes(path)) return yield* this.#walkRoot(path)
     const prefix = path === '/' ? '/' : `${path}/`
     const below = this.#options.paths.filter((source) => source.startsWith(prefix))
@@ -86,12 +79,12 @@ class Walker {
   }
 
   /** The source is `/` itself: it has no name and no node. */
-  async *#walkRoot(path: ByteString): AsyncGenerator<SourceEvent, void, undefined> {
+  *#walkRoot(path: ByteString): Generator<SourceEvent, void, undefined> {
     const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
     if (stats) yield* this.#walkDirectory(path, stats.dev)
   }
 
-  async *#walkDirectory(path: ByteString, device: bigint): AsyncGenerator<SourceEvent, void, undefined> {
+  *#walkDirectory(path: ByteString, device: bigint): Generator<SourceEvent, void, undefined> {
     const names = this.#try(path, () => readdirSync(fromByteString(path), { encoding: 'buffer' }).map(toByteString))
     if (!names) return
     const marker = this.#options.excludeIfPresent.find((name) => names.includes(name))
@@ -99,16 +92,8 @@ class Walker {
       yield* this.#walkEntry(joinPath(path, name), name, device)
   }
 
-  async *#walkEntry(
-    path: ByteString,
-    name: ByteString,
-    device: bigint | undefined,
-  ): AsyncGenerator<SourceEvent, void, undefined> {
-    const { leaveOut, onLeftOut, excludes, oneFileSystem, signal } = this.#options
-    if (++this.#entries % ENTRIES_PER_TURN === 0) {
-      await setImmediate()
-      throwIfInterrupted(signal)
-    }
+  *#walkEntry(path: ByteString, name: ByteString, device: bigint | undefined): Generator<SourceEvent, void, undefined> {
+    const { leaveOut, onLeftOut, excludes, oneFileSystem } = this.#options
     if (leaveOut.includes(path)) return onLeftOut(path)
     const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
     if (!stats) return

@@ -21,6 +21,7 @@ export function compilePatterns(patterns: readonly string[]): PathMatcher {
   const compiled = patterns.map(compilePattern)
   return {
     matches(path, isDirectory) {
+      if (compiled.length === 0) return false
       const names = splitNames(path)
       let selected = false
       for (const pattern of compiled)
