@@ -16,10 +16,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   maintain: ['base', 'native', 'format', 'worker', 'repository'],
 }
 const ROOMS = Object.keys(MAY_IMPORT)
-/** The public API, and the command line, which stands on everything. */
+/** The public API; the command line, which stands on everything. */
 const TOP: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ROOMS,
-  cli: [...ROOMS, 'index.ts'],
+  cli: [...ROOMS, 'index.ts', 'package.json'], // the version
 }
 
 /** The only rooms that may import these packages. */
