@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { forEachLimited } from '../base/async.ts'
-import { errnoOf, fileError } from '../base/errors.ts'
+import { type ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import { indexDamage } from './index-layout.ts'
 
 /**
@@ -17,16 +18,27 @@ const NAME = /^chainkeep-index-(.*)-(\d+)-[A-Za-z0-9]{6}$/
 export async function makePrivateFolder(directory: string): Promise<string> {
   const name = `chainkeep-index-${hostname()}-${process.pid}-`
   const beside = copiesOf(directory)
+  if (!(await whyNotWritable(beside))) return await mkdtemp(join(beside, name))
+  await removeStaleFolders(tmpdir())
+  return await mkdtemp(join(tmpdir(), name))
+}
+
+/** What keeps files from being written in `directory`, if anything does. Makes it if it is missing. */
+export async function whyNotWritable(directory: string): Promise<ChainkeepError | undefined> {
+  const probe = join(directory, `probe-${randomBytes(8).toString('hex')}`)
   try {
-    await mkdir(beside, { recursive: true })
-    return await mkdtemp(join(beside, name))
-  } catch {
-    await removeStaleFolders(tmpdir())
-    return await mkdtemp(join(tmpdir(), name)).catch((error: unknown) => {
-      throw fileError(`cannot make an index in ${tmpdir()}`, error)
-    })
+    await mkdir(directory, { recursive: true })
+    await writeFile(probe, Buffer.alloc(PROBE_BYTES))
+    return undefined
+  } catch (error) {
+    return fileError(`cannot write an index into ${directory}`, error, { directory })
+  } finally {
+    await rm(probe, { force: true }).catch(() => {})
   }
 }
+
+/** Enough to find a full disk. */
+const PROBE_BYTES = 64 * 1024
 
 /** Removes what dead processes have left beside the index in `directory`. */
 export const removeStaleCopies = (directory: string): Promise<void> => removeStaleFolders(copiesOf(directory))

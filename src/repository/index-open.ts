@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ChainkeepError, fileError } from '../base/errors.ts'
-import { copyLevel, makePrivateFolder, removeStaleCopies } from './index-copy.ts'
+import { fileError } from '../base/errors.ts'
+import { copyLevel, makePrivateFolder, removeStaleCopies, whyNotWritable } from './index-copy.ts'
 import { destroyLevel, isLocked, type LoadedLevel, openLevel, rootMessage } from './index-level.ts'
 
 /** A database for the index, wherever it could be had. */
@@ -18,7 +16,7 @@ const COPY_ATTEMPTS = 3
 
 /**
  * Opens the index in `directory`. In use by another process, it is copied; unusable, it is made again, empty; where
- * nothing can be written, a private one takes its place. Rejects only where not even a temporary folder can be made.
+ * nothing can be written, a private one takes its place. Rejects DENIED, NO_SPACE or IO where not even a temporary one can be made.
  */
 export async function openIndex(directory: string): Promise<OpenedIndex> {
   await removeStaleCopies(directory)
@@ -38,26 +36,9 @@ export async function openEmpty(directory: string, why: string): Promise<OpenedI
     await destroyLevel(directory)
     return await openOwn(directory, why)
   } catch {
-    return await openPrivate(await makePrivateFolder(directory), true, why)
+    return await openPrivate(directory, why)
   }
 }
-
-/** What keeps a file from being written in `directory`, if anything does. */
-export async function whyNotWritable(directory: string): Promise<ChainkeepError | undefined> {
-  const probe = join(directory, `probe-${randomBytes(8).toString('hex')}`)
-  try {
-    await mkdir(directory, { recursive: true })
-    await writeFile(probe, Buffer.alloc(PROBE_BYTES))
-    return undefined
-  } catch (error) {
-    return fileError(`cannot write an index into ${directory}`, error, { directory })
-  } finally {
-    await rm(probe, { force: true }).catch(() => {})
-  }
-}
-
-/** Enough to find a full disk. */
-const PROBE_BYTES = 64 * 1024
 
 async function openOwn(directory: string, why: string): Promise<OpenedIndex> {
   const loaded = await openLevel(directory, true)
@@ -66,23 +47,29 @@ async function openOwn(directory: string, why: string): Promise<OpenedIndex> {
 
 async function openCopy(directory: string, why: string): Promise<OpenedIndex> {
   for (let attempt = 1; attempt <= COPY_ATTEMPTS; attempt++) {
-    const folder = await makePrivateFolder(directory)
     try {
-      await copyLevel(directory, folder)
-      return await openPrivate(folder, false, why)
+      return await openPrivate(directory, undefined, (folder) => copyLevel(directory, folder))
     } catch {
-      await rm(folder, { recursive: true, force: true }) // the owner was changing it, or there is none
-      await sleep(20 * attempt)
+      await sleep(20 * attempt) // the owner was changing it, or there is none
     }
   }
-  return await openPrivate(await makePrivateFolder(directory), true, why)
+  return await openPrivate(directory, why)
 }
 
-async function openPrivate(folder: string, create: boolean, why: string): Promise<OpenedIndex> {
-  const loaded = await openLevel(folder, create)
-  const close = async (): Promise<void> => {
-    await loaded.level.close()
-    await rm(folder, { recursive: true, force: true })
+/** Opens what `fill` puts into a private folder, or an empty index, for the reason `whyEmpty`. */
+async function openPrivate(
+  directory: string,
+  whyEmpty: string | undefined,
+  fill?: (folder: string) => Promise<void>,
+): Promise<OpenedIndex> {
+  const folder = await makePrivateFolder(directory)
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  try {
+    await fill?.(folder)
+    const loaded = await openLevel(folder, fill === undefined)
+    return { ...loaded, whyEmpty, close: () => loaded.level.close().then(remove) }
+  } catch (error) {
+    await remove()
+    throw fileError(`cannot make an index in ${folder}`, error)
   }
-  return { ...loaded, whyEmpty: create ? why : undefined, close }
 }

@@ -346,6 +346,19 @@ describe('a second one at the same time', () => {
     expect(here.notices).toEqual([])
   })
 
+  test('tables that the owner is just writing are not overwritten through the copy', async () => {
+    await using here = await fixture(3)
+    await using _first = await here.open()
+    const taken = await readdir(here.directory)
+    const unfinished = Array.from({ length: 40 }, (_, i) => `${String(i).padStart(6, '0')}.ldb`)
+      .filter((name) => !taken.includes(name))
+      .map((name) => join(here.directory, name))
+    for (const path of unfinished) await writeFile(path, 'half a table')
+    await using second = await here.open() // makes a table of the log, whose number is the owner's next, too
+    await expectFound(second, here.packs)
+    for (const path of unfinished) expect(await readFile(path, 'latin1')).toBe('half a table')
+  })
+
   test('a copy that cannot be made is built from the packs, with a notice', async () => {
     await using here = await fixture(3)
     await using _first = await here.open()
