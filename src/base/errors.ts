@@ -35,10 +35,10 @@ export function isCode(error: unknown, ...codes: ErrorCode[]): error is Chainkee
   return error instanceof ChainkeepError && codes.includes(error.code)
 }
 
-/** The errno name (`ENOENT`, …) of an error thrown by node:fs, or `undefined`. */
+/** The errno name (`ENOENT`, …) of an error thrown by node:fs; `undefined` for any other, of Node's own (`ERR_…`) or ours. */
 export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
+  if (!(error instanceof Error) || error instanceof ChainkeepError || !('code' in error)) return undefined
+  return typeof error.code === 'string' && !error.code.startsWith('ERR_') ? error.code : undefined
 }
 
 /** Turns an error of node:fs into ours: `what` is the sentence's subject, such as `cannot write /repo/config`. */
