@@ -26,12 +26,14 @@ export function joinPath(parent: ByteString, name: ByteString): ByteString {
   return (parent.endsWith('/') ? parent + name : `${parent}/${name}`) as ByteString
 }
 
-/** As text: UTF-8 where it is valid and printable, `\xNN` for every other byte and `\\` for a backslash before `x`. */
+/**
+ * As text: UTF-8 where it is valid and harmless, `\xNN` for every other byte. Different bytes never look the same, since a
+ * backslash that would read as the beginning of such an escape is escaped itself.
+ */
 export function displayBytes(text: ByteString): string {
-  if (/^[\x20-\x7e]*$/.test(text)) return text
-  const decoded = decodeUtf8(text)
-  if (decoded !== undefined) return decoded.replace(CONTROL, escapeChar)
-  return text.replace(/[^\x20-\x7e]/g, escapeChar)
+  const unambiguous = text.replace(/\\(?=x[0-9a-f]{2})/g, escapeBytes) as ByteString
+  if (/^[\x20-\x7e]*$/.test(text)) return unambiguous
+  return decodeUtf8(unambiguous)?.replace(HARMFUL, escapeBytes) ?? unambiguous.replace(/[^\x20-\x7e]/g, escapeByte)
 }
 
 /** The text if the bytes are valid UTF-8, else `undefined`. */
@@ -44,10 +46,10 @@ export function decodeUtf8(text: ByteString): string | undefined {
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-// Terminals act on control characters: a file name must not be able to move the cursor or set a title.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
-const escapeChar = (char: string): string => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
+// Terminals act on control characters: a file name must not be able to move the cursor, set a title or reverse what follows.
+const HARMFUL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+const escapeByte = (char: string): string => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
+const escapeBytes = (chars: string): string => byteStringOf(chars).replace(/./gs, escapeByte)
 
 /** Reads little-endian fields in order and never past the end. `file` names the source in errors. */
 export class ByteReader {
