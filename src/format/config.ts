@@ -32,6 +32,7 @@ export interface ChunkerConfig {
 
 const SIGNATURE = 'CKCONFIG'
 const CHUNKER_NAME = 'fastcdc-v2020'
+const REPOSITORY_ID_BYTES = 16
 const CHECKSUM_BYTES = 32
 /** A config is some 200 bytes; nothing larger is read. */
 export const MAX_CONFIG_BYTES = 65_536
@@ -88,16 +89,18 @@ export function decodeConfig(bytes: Uint8Array, file: string): RepositoryConfig 
       `${file}: the repository has format version ${version}; this chainkeep knows 1: use a newer one`,
       { version },
     )
-  const config: RepositoryConfig = {
+  const readFeatures = map.texts('read-features')
+  refuseUnknown(file, 'read', readFeatures) // before all that a feature may change
+  const id = map.bytes('id')
+  if (id.length !== REPOSITORY_ID_BYTES) map.fail('id', `${REPOSITORY_ID_BYTES} bytes`)
+  return {
     version,
-    repositoryId: Buffer.from(map.bytes('id')).toString('hex'),
+    repositoryId: Buffer.from(id).toString('hex'),
     createdMs: map.integer('created'),
     chunker: decodeChunker(map.map('chunker')),
-    readFeatures: map.texts('read-features'),
+    readFeatures,
     writeFeatures: map.texts('write-features'),
   }
-  refuseUnknown(file, 'read', config.readFeatures)
-  return config
 }
 
 /** Throws UNSUPPORTED if writing needs a feature that is unknown here. */
@@ -113,9 +116,12 @@ function decodeChunker(map: CborMap): ChunkerConfig {
       `the repository's chunker is ${name}; this chainkeep knows ${CHUNKER_NAME}: use a newer one`,
       { name },
     )
+  // What the chunker takes: see `createFindCuts`.
   const minBytes = map.integer('min', 64, 2 ** 20)
-  const averageBytes = map.integer('average', minBytes, 2 ** 22)
-  const maxBytes = map.integer('max', averageBytes, 2 ** 24)
+  const averageBytes = map.integer('average', Math.max(256, minBytes + 1), 2 ** 22)
+  const maxBytes = map.integer('max', Math.max(1024, averageBytes + 1), 2 ** 24)
+  for (const [key, value] of Object.entries({ min: minBytes, average: averageBytes, max: maxBytes }))
+    if (value % 2 !== 0) map.fail(key, 'even')
   return {
     minBytes,
     averageBytes,
