@@ -64,14 +64,21 @@ export class TreeBuilder {
 
 /**
  * The nodes of one directory, in order. `onTree` hears of every tree object before its items; answering false skips what
- * is below it. Rejects CORRUPT when children are not where their parent says.
+ * is below it. Rejects CORRUPT when children are not where their parent says, or their names are out of order: a name that
+ * came twice could lead a restore through a symbolic link.
  */
 export async function* walkTree(
   load: LoadObject,
   id: ObjectId,
   onTree: (id: ObjectId) => boolean | Promise<boolean> = () => true,
 ): AsyncGenerator<Node, void, undefined> {
-  yield* walkSubtree(load, id, undefined, undefined, onTree)
+  let last: ByteString | undefined
+  for await (const node of walkSubtree(load, id, undefined, undefined, onTree)) {
+    if (last !== undefined && node.name <= last)
+      throw new ChainkeepError('CORRUPT', `tree ${id} is not sorted by name: ${displayBytes(node.name)}`, { id })
+    last = node.name
+    yield node
+  }
 }
 
 async function* walkSubtree(
