@@ -55,30 +55,45 @@ async function putLock(backend: Backend, mode: LockMode, { host, now }: Environm
 
 /** Both sides write first and look second, so that of two conflicting ones at least one sees the other. */
 async function refuseConflicts(backend: Backend, mode: LockMode, own: string, environment: Environment): Promise<void> {
-  for await (const name of backend.list('locks')) {
-    if (name === own) continue
-    const lock = await readLock(backend, name)
-    if (!lock || (mode === 'write' && lock.mode === 'write')) continue
-    if (isStale(lock, environment)) {
-      environment.notice(`removed the lock that process ${lock.pid} on ${lock.host} left behind`)
-      await backend.remove('locks', name)
-      continue
+  let vanished: boolean
+  do {
+    vanished = false
+    for await (const name of backend.list('locks')) {
+      if (name === own) continue
+      const lock = await readLock(backend, name)
+      if (lock) await refuseConflict(backend, mode, name, lock, environment)
+      else vanished = true // released, or renewed under a name that was not there to be listed: look again
     }
-    const work = lock.mode === 'prune' ? 'pruning' : 'writing to'
-    const since = new Date(lock.timeMs).toISOString()
-    throw new ChainkeepError(
-      'LOCKED',
-      `process ${lock.pid} on ${lock.host} is ${work} the repository (seen ${since}); try again when it has finished`,
-      { ...lock },
-    )
+  } while (vanished)
+}
+
+async function refuseConflict(
+  backend: Backend,
+  mode: LockMode,
+  name: string,
+  lock: LockFile,
+  environment: Environment,
+): Promise<void> {
+  if (mode === 'write' && lock.mode === 'write') return
+  if (isStale(lock, environment)) {
+    environment.notice(`removed the lock that process ${lock.pid} on ${lock.host} left behind`)
+    await backend.remove('locks', name)
+    return
   }
+  const work = lock.mode === 'prune' ? 'pruning' : 'writing to'
+  const since = new Date(lock.timeMs).toISOString()
+  throw new ChainkeepError(
+    'LOCKED',
+    `process ${lock.pid} on ${lock.host} is ${work} the repository (seen ${since}); try again when it has finished`,
+    { ...lock },
+  )
 }
 
 async function readLock(backend: Backend, name: string): Promise<LockFile | undefined> {
   try {
     return decodeLock(await backend.get('locks', name), `locks/${name}`)
   } catch (error) {
-    if (isCode(error, 'NOT_FOUND')) return undefined // released meanwhile
+    if (isCode(error, 'NOT_FOUND')) return undefined
     throw error
   }
 }
