@@ -24,6 +24,8 @@ export interface SnapshotFilter {
 
 /** Snapshot files read at once. */
 const READS_AT_ONCE = 8
+/** Files called otherwise are passed over (FORMAT.md §1). */
+const SNAPSHOT_NAME = /^[0-9a-f]{64}$/
 
 /**
  * Every snapshot that fits, oldest first (the id decides between equal times). A damaged file does not hide the others:
@@ -93,7 +95,7 @@ export async function findSnapshot(
     )
   const ids: SnapshotId[] = []
   for await (const name of repository.backend.list('snapshots'))
-    if (name.startsWith(text)) ids.push(parseSnapshotId(name))
+    if (SNAPSHOT_NAME.test(name) && name.startsWith(text)) ids.push(parseSnapshotId(name))
   if (ids.length > 1)
     throw new ChainkeepError('BAD_ID', `"${text}" fits ${ids.length} snapshots: give more digits`, {
       text,
@@ -123,7 +125,7 @@ async function tryLoad(
   name: string,
   onDamaged: (id: SnapshotId, error: ChainkeepError) => void,
 ): Promise<StoredSnapshot | undefined> {
-  if (!/^[0-9a-f]{64}$/.test(name)) return undefined
+  if (!SNAPSHOT_NAME.test(name)) return undefined
   const id = parseSnapshotId(name)
   try {
     return { id, snapshot: await loadSnapshot(repository, id) }
