@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import type { Backend, ByteRange, FileKind } from './backend.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
@@ -17,7 +17,7 @@ export function localBackend(directory: string, files: FileSystem = nodeFileSyst
 /** Makes the folders of an empty repository in `directory`, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
 export async function createLocalFolders(directory: string, files: FileSystem = nodeFileSystem): Promise<void> {
   try {
-    await makeDirectory(files, directory)
+    if (await makeDirectory(files, directory)) await files.syncDirectory(dirname(directory))
     const names = await files.list(directory)
     if (names.length > 0 && !names.every(({ name }) => (FOLDERS as readonly string[]).includes(name)))
       throw new ChainkeepError('EXISTS', `cannot create a repository in ${directory}: the folder is not empty`, {
@@ -34,6 +34,8 @@ class LocalBackend implements Backend {
   readonly location: string
   readonly localDirectory: string
   readonly #files: FileSystem
+  /** Folders whose own name is known to be durable. */
+  readonly #durableFolders = new Set<string>()
 
   constructor(directory: string, files: FileSystem) {
     this.location = directory
@@ -44,16 +46,27 @@ class LocalBackend implements Backend {
   async put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
     const { folder, path } = this.#locate(kind, name)
     const temporary = join(this.location, 'tmp', randomBytes(16).toString('hex'))
+    let published = false
     try {
-      if (SPREAD.has(kind) && (await makeDirectory(this.#files, folder)))
-        await this.#files.syncDirectory(join(folder, '..'))
+      if (SPREAD.has(kind)) await this.#makeFolder(folder)
       await this.#write(temporary, parts)
       await this.#publish(temporary, path)
+      published = true
       await this.#files.syncDirectory(folder)
     } catch (error) {
-      await this.#files.remove(temporary).catch(() => {})
+      if (published) await this.#files.remove(path).catch(() => {})
       throw fileError(`cannot write ${path}`, error, { kind, name })
+    } finally {
+      await this.#files.remove(temporary).catch(() => {}) // what stays is a leftover for prune
     }
+  }
+
+  /** Synced once in each process, even if it is there: who made it may have died before its name was durable. */
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#durableFolders.has(folder)) return
+    await makeDirectory(this.#files, folder)
+    await this.#files.syncDirectory(dirname(folder))
+    this.#durableFolders.add(folder)
   }
 
   /** A write or sync that failed is never tried again on the same file: the kernel may have dropped its pages (FORMAT.md §10). */
@@ -75,9 +88,7 @@ class LocalBackend implements Backend {
       if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errnoOf(error) ?? '')) throw error
       if (await this.#exists(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
       await this.#files.rename(temporary, path) // a file system without hard links
-      return
     }
-    await this.#files.remove(temporary)
   }
 
   async #exists(path: string): Promise<boolean> {
