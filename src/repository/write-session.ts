@@ -12,7 +12,7 @@ import {
 } from '../format/object.ts'
 import { type PackClass, packClassOf } from '../format/pack.ts'
 import { type Compressor, createCompressor } from '../native/compress.ts'
-import type { ObjectIndex } from './object-index.ts'
+import type { Location, ObjectIndex } from './object-index.ts'
 import { type FinishedPack, PackWriter, type SealedObjects } from './pack-writer.ts'
 
 /** Packs are closed once they are this long. Metadata packs are small, since readers fetch single trees and lists out of them. */
@@ -73,15 +73,19 @@ export class WriteSession {
    * nobody else will be told to.
    */
   async claim(kind: ObjectKind, ids: Uint8Array): Promise<Uint8Array> {
-    const index = await this.#openIndex()
-    const locations = await index.locate(kind, ids)
-    const isNew = new Uint8Array(locations.length)
-    for (const [i, location] of locations.entries()) {
-      if (location) continue
-      const key = pendingKey(kind, ids, i)
+    const isNew = new Uint8Array(ids.length / ID_BYTES)
+    // Pending before the index is asked, so that an object whose pack is entered meanwhile is in one of the two.
+    const keys = Array.from(isNew, (_, i) => pendingKey(kind, ids, i))
+    for (const [i, key] of keys.entries()) {
       if (this.#pending.has(key)) continue
       this.#pending.add(key)
       isNew[i] = 1
+    }
+    const locations = await this.#locate(kind, ids)
+    for (const [i, key] of keys.entries()) {
+      if (isNew[i] === 0 || !locations[i]) continue
+      this.#pending.delete(key)
+      isNew[i] = 0
     }
     return isNew
   }
@@ -124,6 +128,17 @@ export class WriteSession {
   /** Waits for the packs on their way, without closing the open ones; never rejects. */
   async settle(): Promise<void> {
     await Promise.all(this.#inFlight)
+  }
+
+  /** If it fails, so does the session: others may have been told already that these objects are taken care of. */
+  async #locate(kind: ObjectKind, ids: Uint8Array): Promise<(Location | undefined)[]> {
+    try {
+      const index = await this.#openIndex()
+      return await index.locate(kind, ids)
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
   }
 
   async #close(packClass: PackClass): Promise<void> {
