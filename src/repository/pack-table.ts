@@ -7,7 +7,7 @@ export interface IndexedPack extends PackRecord {
   readonly firstOrdinal: number
 }
 
-/** The packs that the index knows, in memory: about 300 bytes each. */
+/** The packs that the index knows, in memory. */
 export class PackTable {
   readonly #byId = new Map<PackId, IndexedPack>()
   readonly #byNumber = new Map<number, IndexedPack>()
