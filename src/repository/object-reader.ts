@@ -15,6 +15,7 @@ export class ObjectReader {
   readonly #openIndex: () => Promise<ObjectIndex>
   /** Keyed by pack and window; in order of use. */
   readonly #windows = new Map<string, Promise<Window>>()
+  #rebuilt = false
 
   constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>) {
     this.#backend = backend
@@ -24,7 +25,13 @@ export class ObjectReader {
   /** Rejects NOT_FOUND if no pack holds it; CORRUPT, BAD_FORMAT, TRUNCATED if what is stored is damaged. The caller owns the result. */
   async load(kind: ObjectKind, id: ObjectId): Promise<Uint8Array> {
     const index = await this.#openIndex()
-    const [location] = await index.locate(kind, idBytes(id))
+    let [location] = await index.locate(kind, idBytes(id))
+    if (!location && !this.#rebuilt) {
+      // A flipped bit in LevelDB's own files can hide an entry; what a snapshot needs is worth a second look.
+      this.#rebuilt = true
+      await index.rebuild()
+      ;[location] = await index.locate(kind, idBytes(id))
+    }
     if (!location) throw new ChainkeepError('NOT_FOUND', `${kind} ${id} is in no pack of the repository`, { kind, id })
     return this.loadAt(kind, id, location)
   }
