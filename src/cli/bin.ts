@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+import { once } from 'node:events'
+import { homedir, hostname, userInfo } from 'node:os'
+import { errnoOf } from '../base/errors.ts'
+import { EXIT } from './exit-codes.ts'
+import { BROKEN_PIPE, type Sink } from './io.ts'
+import { main } from './main.ts'
+
+const stop = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    if (stop.signal.aborted) process.exit(EXIT.interrupted) // asked twice: at once
+    stop.abort()
+  })
+process.stdout.on('error', (error) => {
+  if (errnoOf(error) !== 'EPIPE') throw error
+  stop.abort(BROKEN_PIPE)
+})
+process.stderr.on('error', (error) => {
+  if (errnoOf(error) !== 'EPIPE') throw error
+})
+
+process.exitCode = await main(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: sinkOf(process.stdout),
+  stderr: sinkOf(process.stderr),
+  env: process.env,
+  cwd: process.cwd(),
+  host: hostname(),
+  user: userName(),
+  homeDirectory: homedir(),
+  platform: process.platform,
+  now: Date.now,
+  signal: stop.signal,
+})
+
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  return {
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      return stream.columns ?? 80
+    },
+    write: (content) => {
+      stream.write(content)
+    },
+    drain: async () => {
+      if (stream.writableNeedDrain) await once(stream, 'drain', { signal: stop.signal })
+    },
+  }
+}
+
+/** A user id need not have a name. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined
+  }
+}

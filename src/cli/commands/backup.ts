@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Option } from 'commander'
+import { type BackupOptions, backup as runBackup } from '../../backup/archiver.ts'
+import { byteStringOf } from '../../base/bytes.ts'
+import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
+import type { SnapshotKind } from '../../format/snapshot.ts'
+import { findSnapshot } from '../../repository/snapshots.ts'
+import {
+  absolutePath,
+  type Context,
+  choiceOption,
+  defineVerb,
+  parsedOption,
+  repeatableOption,
+  type Verb,
+} from '../command.ts'
+import { parseCompression } from '../compression.ts'
+import { tellItem, tellSummary } from '../describe-backup.ts'
+import { EXIT } from '../exit-codes.ts'
+import { splitCommas } from '../select-snapshots.ts'
+import { parseTime } from '../times.ts'
+import { createRepository } from './init.ts'
+
+interface Options {
+  readonly type?: SnapshotKind
+  readonly parent?: string
+  readonly tag?: readonly string[]
+  readonly host?: string
+  readonly time?: string
+  readonly exclude?: readonly string[]
+  readonly excludeFile?: readonly string[]
+  readonly excludeIfPresent?: readonly string[]
+  readonly oneFileSystem?: boolean
+  readonly skipIfUnchanged?: boolean
+  readonly dryRun?: boolean
+  readonly stdin?: boolean
+  readonly stdinFilename?: string
+  readonly init?: boolean
+  readonly compression?: 'auto' | number
+}
+
+export const backup: Verb = defineVerb<Options>({
+  description: `Stores paths in a new snapshot. Only what the repository does not hold yet is added to it.
+
+  incremental    trusts size, times and inode of each file against the latest snapshot of the same host and paths
+  differential   the same against the latest full one
+  full           reads every file again, and so finds a change that keeps size and times
+
+Every snapshot is complete: each can be restored without the others.`,
+  arguments: [['[path...]', 'files and directories']],
+  options: [
+    choiceOption('--type <kind>', 'what changes are detected against', ['incremental', 'differential', 'full']),
+    new Option('--parent <id>', 'detect changes against this snapshot'),
+    repeatableOption('--tag <tag,...>', 'tag the snapshot (may be repeated)'),
+    new Option('-H, --host <name>', 'the host to record, instead of this one'),
+    new Option('--time <time>', 'the time to record: now, or as 2026-11-21 07:00:00 or ISO 8601'),
+    repeatableOption('-e, --exclude <pattern>', 'leave out what fits (may be repeated)'),
+    repeatableOption(
+      '--exclude-file <file>',
+      'leave out what fits the patterns in this file, one a line (may be repeated)',
+    ),
+    repeatableOption(
+      '--exclude-if-present <name>',
+      'leave out directories that contain a file of this name (may be repeated)',
+    ),
+    new Option('-x, --one-file-system', 'stay on the file systems that the paths are on'),
+    new Option('--skip-if-unchanged', 'make no snapshot if it would be the same as its parent'),
+    new Option('-n, --dry-run', 'store nothing, tell only what would be done'),
+    new Option('--stdin', 'store what is read from stdin, as one file'),
+    new Option('--stdin-filename <path>', 'what to call it (default: stdin)'),
+    new Option('--init', 'create the repository if there is none'),
+    parsedOption(
+      '--compression <level>',
+      'auto, fast, better, max, or a zstd level from -7 to 19',
+      parseCompression,
+      'It is auto, fast, better, max, or a number from -7 to 19.',
+    ),
+  ],
+  examples: [
+    ['chainkeep backup /var/lib/litecoin', 'store what is new since the last backup'],
+    ['chainkeep backup --type full --tag weekly /var/lib/litecoin', 'read everything again, and remember why'],
+    ['chainkeep backup -e debug.log -e "*.lock" /var/lib/litecoin', 'without the log and the locks'],
+    ['pg_dump mainnet | chainkeep backup --stdin --stdin-filename mainnet.sql', 'store what another program writes'],
+  ],
+  exitCodes: [3, 10, 11],
+  async run(context, options, paths) {
+    const { io, output } = context
+    if ((paths.length === 0) !== (options.stdin === true))
+      throw new ChainkeepError(
+        'USAGE',
+        options.stdin ? 'with --stdin there are no paths' : 'what is to be backed up? Give its path',
+      )
+    const excludes = [...(await readExcludeFiles(context, options.excludeFile)), ...(options.exclude ?? [])]
+    await using repository = await openOrCreate(context, options)
+    const result = await runBackup(repository, {
+      ...toBackupOptions(context, options, paths),
+      excludes,
+      parent: options.parent === undefined ? undefined : (await findSnapshot(repository, options.parent)).id,
+      progress: output.progress,
+      signal: io.signal,
+      onFailure: ({ path, reason }) => output.failure(path, reason, 'archival'),
+      onItem: (item) => tellItem(output, item),
+    })
+    tellSummary(output, result, options.dryRun === true)
+    return result.snapshot.failureCount > 0 ? EXIT.incomplete : EXIT.done
+  },
+})
+
+async function openOrCreate(context: Context, { init, dryRun }: Options): ReturnType<Context['openRepository']> {
+  try {
+    return await context.openRepository()
+  } catch (error) {
+    if (!isCode(error, 'NO_REPOSITORY') || !init || dryRun) throw error
+    const { location } = await createRepository(context)
+    context.output.notice(`created a repository at ${location}`)
+    return await context.openRepository()
+  }
+}
+
+function toBackupOptions({ io }: Context, options: Options, paths: readonly string[]): BackupOptions {
+  const timeMs = options.time === undefined ? undefined : parseTime(options.time, io.now())
+  if (options.time !== undefined && timeMs === undefined)
+    throw new ChainkeepError('USAGE', `"${options.time}" is no time: give now, or one as 2026-11-21 07:00:00`)
+  return {
+    paths: paths.map((path) => absolutePath(io, path)),
+    kind: options.type,
+    tags: options.tag?.flatMap(splitCommas),
+    host: options.host,
+    timeMs,
+    excludeIfPresent: options.excludeIfPresent,
+    oneFileSystem: options.oneFileSystem,
+    skipIfUnchanged: options.skipIfUnchanged,
+    dryRun: options.dryRun,
+    stdin: options.stdin
+      ? { source: io.stdin, filename: byteStringOf(resolve('/', options.stdinFilename ?? 'stdin')) }
+      : undefined,
+    effort: options.compression,
+  }
+}
+
+/** One pattern a line; empty lines and those that begin with # say nothing. */
+async function readExcludeFiles({ io }: Context, files: readonly string[] = []): Promise<string[]> {
+  const patterns: string[] = []
+  for (const file of files) {
+    const text = await readFile(resolve(io.cwd, file), 'utf8').catch((error: unknown) => {
+      throw fileError(`cannot read ${file}`, error)
+    })
+    for (const line of text.split('\n').map((each) => each.trim()))
+      if (line !== '' && !line.startsWith('#')) patterns.push(line)
+  }
+  return patterns
+}

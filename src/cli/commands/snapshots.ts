@@ -1,0 +1,72 @@
+import type { StoredSnapshot } from '../../repository/snapshots.ts'
+import { defineVerb, parsedOption, type Verb } from '../command.ts'
+import { countOf, snapshotColumns, snapshotToJson } from '../describe-snapshot.ts'
+import { EXIT } from '../exit-codes.ts'
+import { describeGroup, groupKeyToJson, groupOption } from '../group-option.ts'
+import type { Output } from '../output.ts'
+import {
+  type FilterValues,
+  filterOf,
+  filterOptions,
+  type GroupKey,
+  groupSnapshots,
+  selectSnapshots,
+} from '../select-snapshots.ts'
+import { renderTable } from '../table.ts'
+
+interface Options extends FilterValues {
+  readonly latest?: number
+  readonly groupBy?: readonly GroupKey[]
+}
+
+export const snapshots: Verb = defineVerb<Options>({
+  description: 'Lists the snapshots, oldest first.',
+  arguments: [['[id...]', 'only these: the first digits of their ids, latest, or latest~N']],
+  options: [
+    ...filterOptions(),
+    parsedOption('--latest <n>', 'only the latest <n> of each host and paths', parseCount, 'It is a number from 1 on.'),
+    groupOption('-g, --group-by <keys>', 'a table for each group of snapshots that agree in these'),
+  ],
+  examples: [
+    ['chainkeep snapshots', 'all of them'],
+    ['chainkeep snapshots --host db1 --tag weekly --latest 1', 'the latest weekly one of a host'],
+    ['chainkeep snapshots --group-by host,paths', 'a table for each host and its paths'],
+    ['chainkeep snapshots --json | jq -r .[].id', 'the ids, for a script'],
+  ],
+  exitCodes: [10],
+  async run({ io, output, openRepository }, options, ids) {
+    await using repository = await openRepository()
+    const selected = await selectSnapshots(repository, ids, filterOf(io, options))
+    const shown = options.latest ? keepLatest(selected, options.latest) : selected
+    if (!options.groupBy) {
+      output.json(shown.map(snapshotToJson))
+      printTable(output, shown)
+      return EXIT.done
+    }
+    const { groupBy } = options
+    const groups = groupSnapshots(shown, groupBy)
+    output.json(
+      groups.map((group) => ({ group_key: groupKeyToJson(group, groupBy), snapshots: group.map(snapshotToJson) })),
+    )
+    for (const group of groups) {
+      output.print(describeGroup(group, groupBy))
+      printTable(output, group)
+      output.print()
+    }
+    return EXIT.done
+  },
+})
+
+function printTable(output: Output, shown: readonly StoredSnapshot[]): void {
+  if (shown.length > 0) for (const line of renderTable(snapshotColumns(), shown)) output.print(line)
+  output.print(countOf(shown.length, 'snapshot'))
+}
+
+function keepLatest(all: readonly StoredSnapshot[], count: number): StoredSnapshot[] {
+  const kept = new Set(groupSnapshots(all, ['host', 'paths']).flatMap((group) => group.slice(-count)))
+  return all.filter((stored) => kept.has(stored))
+}
+
+function parseCount(text: string): number | undefined {
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined
+}

@@ -1,0 +1,57 @@
+import type { BackupOptions, BackupResult } from '../backup/archiver.ts'
+import { displayBytes } from '../base/bytes.ts'
+import { shortId } from '../base/ids.ts'
+import { countOf, summaryToJson } from './describe-snapshot.ts'
+import { type Output, pathField } from './output.ts'
+import { formatCount, formatRatio, formatSize } from './sizes.ts'
+import { renderPairs } from './table.ts'
+import { formatDuration } from './times.ts'
+
+type Item = Parameters<NonNullable<BackupOptions['onItem']>>[0]
+
+/** restic's words for programs. */
+const JSON_ACTIONS = { new: 'new', changed: 'modified', unmodified: 'unchanged' } as const
+
+/** Once verbose: what was stored; twice: everything. */
+export function tellItem(output: Output, { path, action, size }: Item): void {
+  const level = action === 'unmodified' ? 2 : 1
+  output.info(`${action.padEnd(10)}  ${displayBytes(path)} (${formatSize(size)})`, level)
+  const { path: item, path_bytes } = pathField(path)
+  output.verboseJson(level, {
+    message_type: 'verbose_status',
+    action: JSON_ACTIONS[action],
+    item,
+    item_bytes: path_bytes,
+    data_size: size,
+  })
+}
+
+/** What a backup has done. */
+export function tellSummary(output: Output, { id, snapshot, skipped }: BackupResult, dryRun: boolean): void {
+  const { summary, failureCount } = snapshot
+  output.json({
+    message_type: 'summary',
+    dry_run: dryRun || undefined,
+    ...summaryToJson(snapshot),
+    total_duration: summary.durationMs / 1000,
+    error_count: failureCount || undefined,
+    snapshot_id: id,
+  })
+  const files = [
+    `${formatCount(summary.filesNew)} new`,
+    `${formatCount(summary.filesChanged)} changed`,
+    `${formatCount(summary.filesUnmodified)} unmodified`,
+  ]
+  const pairs = [
+    ['Files', files.join(', ')],
+    ['Read', `${formatSize(summary.bytesRead)} of ${formatSize(summary.totalBytes)}`],
+    [dryRun ? 'Would add' : 'Added', formatSize(summary.bytesAdded)],
+    ['Stored', `${formatSize(summary.bytesStored)} (ratio ${formatRatio(summary.bytesStored, summary.bytesAdded)})`],
+    ['Time', formatDuration(summary.durationMs)],
+  ] as const
+  for (const line of renderPairs(pairs)) output.info(line)
+  if (failureCount > 0)
+    output.info(output.paint.yellow(`${countOf(failureCount, 'entry', 'entries')} missing or torn: see above`))
+  if (skipped) output.info('nothing has changed: no snapshot was made')
+  else if (id) output.info(`snapshot ${output.paint.bold(shortId(id))} saved (${snapshot.kind})`)
+}

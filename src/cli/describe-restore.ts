@@ -1,0 +1,62 @@
+import { displayBytes } from '../base/bytes.ts'
+import { type SnapshotId, shortId } from '../base/ids.ts'
+import type { RestoredItem, RestoreResult } from '../restore/options.ts'
+import { countOf } from './describe-snapshot.ts'
+import { type Output, pathField } from './output.ts'
+import { formatCount, formatSize } from './sizes.ts'
+import { renderPairs } from './table.ts'
+
+/** Once verbose, and in a dry run, what changes; twice: everything. */
+export function tellRestoredItem(output: Output, { path, action, size }: RestoredItem, dryRun: boolean): void {
+  const level = action === 'unchanged' || action === 'skipped' ? 2 : dryRun ? 0 : 1
+  output.info(
+    `${action.padEnd(9)}  ${displayBytes(path)}${action === 'deleted' ? '' : ` (${formatSize(size)})`}`,
+    level,
+  )
+  const { path: item, path_bytes } = pathField(path)
+  output.verboseJson(level, { message_type: 'verbose_status', action, item, item_bytes: path_bytes, size })
+}
+
+export interface RestoreFacts {
+  readonly id: SnapshotId
+  readonly target: string
+  readonly dryRun: boolean
+}
+
+/** What a restore has done. */
+export function tellRestored(output: Output, result: RestoreResult, { id, target, dryRun }: RestoreFacts): void {
+  output.json({
+    message_type: 'summary',
+    dry_run: dryRun || undefined,
+    snapshot_id: id,
+    target,
+    total_files: result.filesRestored + result.filesUpdated + result.filesUnchanged + result.filesSkipped,
+    files_restored: result.filesRestored,
+    files_updated: result.filesUpdated,
+    files_unchanged: result.filesUnchanged,
+    files_skipped: result.filesSkipped,
+    files_deleted: result.filesDeleted,
+    dirs_restored: result.directories,
+    total_bytes: result.totalBytes,
+    bytes_restored: result.bytesWritten,
+    bytes_skipped: result.bytesReused,
+    bytes_verified: result.bytesVerified,
+    error_count: result.failureCount || undefined,
+  })
+  const files = [
+    `${formatCount(result.filesRestored)} restored`,
+    `${formatCount(result.filesUpdated)} updated`,
+    `${formatCount(result.filesUnchanged)} unchanged`,
+    result.filesSkipped > 0 && `${formatCount(result.filesSkipped)} skipped`,
+    result.filesDeleted > 0 && `${formatCount(result.filesDeleted)} deleted`,
+  ]
+  const pairs: [string, string][] = [
+    ['Files', files.filter((part) => part).join(', ')],
+    [dryRun ? 'To write' : 'Written', `${formatSize(result.bytesWritten)} of ${formatSize(result.totalBytes)}`],
+    ['Reused', `${formatSize(result.bytesReused)} that the target held already`],
+  ]
+  if (result.bytesVerified > 0) pairs.push(['Verified', formatSize(result.bytesVerified)])
+  for (const line of renderPairs(pairs)) output.info(line)
+  if (result.failureCount > 0) output.info(output.paint.red(`${countOf(result.failureCount, 'failure')}: see above`))
+  else output.info(`snapshot ${shortId(id)} ${dryRun ? 'would be' : 'is'} restored to ${target}`)
+}

@@ -1,0 +1,140 @@
+import { Command, CommanderError } from 'commander'
+import { ChainkeepError } from '../base/errors.ts'
+import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
+import { createEnvironment, programVersion } from './environment.ts'
+import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts'
+import { BROKEN_PIPE, type Io } from './io.ts'
+import { openLocalRepository, repositoryPathOf } from './open-repository.ts'
+import { Output } from './output.ts'
+import { VERBS } from './verbs.ts'
+
+/** Runs one command line (without node and script). Resolves to the exit code; rejects never. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const session: Session = {
+    io,
+    exitCode: EXIT.done,
+    output: createOutput(io, { json: argv.includes('--json'), color: true }), // until the flags are known
+  }
+  try {
+    await createProgram(session).parseAsync([...argv], { from: 'user' })
+    return session.exitCode
+  } catch (error) {
+    return reportError(error, session)
+  } finally {
+    session.output.close()
+  }
+}
+
+interface Session {
+  readonly io: Io
+  output: Output
+  exitCode: number
+}
+
+function createProgram(session: Session): Command {
+  const { io } = session
+  const program = new Command('chainkeep')
+    .description('Deduplicating backups of blockchain nodes: hourly snapshots that cost next to nothing.')
+    .usage('[options] <verb> …')
+    .enablePositionalOptions()
+    .exitOverride()
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show this, or with a verb what is to know about it')
+    .version(`chainkeep ${programVersion()}`, '--version', 'print the version')
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {}, // `reportError` says it
+      getOutHelpWidth: () => io.stdout.columns,
+      getErrHelpWidth: () => io.stderr.columns,
+    })
+    .addHelpText('after', PROGRAM_HELP)
+  for (const option of globalOptions()) program.addOption(option)
+  for (const { name, summary, group, load } of VERBS) {
+    const command = program.command(name).summary(summary).helpGroup(group)
+    // commander calls this before it parses what follows the verb.
+    program.hook('preSubcommand', async (_program, chosen) => {
+      if (chosen === command) configureVerb(program, command, await load(), session)
+    })
+  }
+  program
+    .command('help [verb]')
+    .summary('show what is to know about a verb')
+    .helpGroup('Look:')
+    .action(async (verb: string | undefined) => {
+      session.exitCode = await main(verb === undefined ? ['--help'] : [verb, '--help'], io)
+    })
+  return program
+}
+
+function configureVerb(program: Command, command: Command, verb: Verb, session: Session): void {
+  declareVerb(command, verb)
+  command.helpOption('-h, --help', 'show this').optionsGroup('Global options:')
+  for (const option of globalOptions()) command.addOption(option)
+  command.action(async () => {
+    const globals = mergeGlobals(program.opts(), command.opts())
+    session.output = createOutput(session.io, globals)
+    session.exitCode = await verb.run(createContext(session, globals), command.opts(), command.args)
+  })
+}
+
+function createContext({ io, output }: Session, globals: GlobalOptions): Context {
+  const environment = createEnvironment(io, globals.cacheDir, (text) => output.notice(text))
+  const repositoryPath = (): string => repositoryPathOf(io, globals.repo)
+  return {
+    io,
+    output,
+    environment,
+    repositoryPath,
+    openRepository: async () => openLocalRepository(repositoryPath(), environment, output.progress),
+  }
+}
+
+function createOutput(io: Io, { json = false, quiet, verbose = 0, color }: GlobalOptions): Output {
+  return new Output(io, { json, verbosity: quiet ? -1 : verbose, color })
+}
+
+/** Says in one sentence why the command fails, and answers the exit code. */
+function reportError(error: unknown, { io, output }: Session): number {
+  if (io.signal.aborted && io.signal.reason === BROKEN_PIPE) return EXIT.brokenPipe // nobody is left to be told
+  if (error instanceof CommanderError) return reportUsage(error, output)
+  const code = io.signal.aborted ? EXIT.interrupted : exitCodeOf(error)
+  if (code === EXIT.interrupted) output.fatal('interrupted', code)
+  else if (error instanceof ChainkeepError) output.fatal(error.message, code)
+  else output.fatal(`internal error: ${error instanceof Error ? error.message : String(error)}`, code)
+  if (output.verbosity >= 2) output.stack(error)
+  return code
+}
+
+function reportUsage(error: CommanderError, output: Output): number {
+  if (error.exitCode === 0) return EXIT.done // the help, or the version, was asked for
+  // commander has written the help if there was no verb at all.
+  const message = error.message.replace(/^error: /, '').replace(/\n\(Did/, ' (did')
+  if (error.code !== 'commander.help') output.fatal(message, EXIT.usage)
+  return EXIT.usage
+}
+
+const PROGRAM_HELP = `
+Examples:
+  # once
+  chainkeep init --repo /backup/node
+
+  # every hour
+  chainkeep backup --repo /backup/node /var/lib/litecoin
+
+  # on a bad day
+  chainkeep restore --repo /backup/node latest --target /var/lib/litecoin-restored
+
+A snapshot is named by the first digits of its id, by "latest", or by "latest~N", the Nth before the latest;
+"ID:path" means what is at that path in it.
+
+Environment:
+  CHAINKEEP_REPOSITORY     the repository, unless --repo is given
+  CHAINKEEP_CACHE_DIR      the cache, unless --cache-dir is given
+  CHAINKEEP_PROGRESS_FPS   how often a second progress is written
+  NO_COLOR                 set to anything: no colours
+
+Exit codes:
+${EXIT_CODE_HELP.map(([code, meaning]) => `  ${String(code).padEnd(4)}${meaning}`).join('\n')}
+
+"chainkeep help VERB" tells more about each.`

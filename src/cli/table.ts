@@ -1,0 +1,76 @@
+export interface Column<Row> {
+  readonly title: string
+  /** A cell may take several lines. */
+  readonly value: (row: Row) => string | readonly string[]
+  readonly align?: 'left' | 'right'
+  /** Left out when every cell is empty. */
+  readonly optional?: boolean
+  /** Colours a cell that is already padded. */
+  readonly paint?: (text: string) => string
+}
+
+/** The lines of a table: titles, a rule, the rows, and the rule again. Widths are those on a terminal. */
+export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const shown = columns
+    .map((column) => ({ column, cells: rows.map((row) => linesOf(column.value(row))) }))
+    .filter(({ column, cells }) => !column.optional || cells.some((lines) => lines.some((line) => line !== '')))
+    .map(({ column, cells }) => ({ column, cells, width: widest([column.title, ...cells.flat()]) }))
+  const line = (texts: readonly string[], painted: boolean): string =>
+    shown
+      .map(({ column, width }, i) => {
+        const text = pad(texts[i] ?? '', width, column.align, i === shown.length - 1)
+        return painted && column.paint ? column.paint(text) : text
+      })
+      .join('  ')
+      .trimEnd()
+  const body = rows.flatMap((_, r) => {
+    const height = Math.max(...shown.map(({ cells }) => cells[r]!.length))
+    return Array.from({ length: height }, (_, i) =>
+      line(
+        shown.map(({ cells }) => cells[r]![i] ?? ''),
+        true,
+      ),
+    )
+  })
+  const rule = '-'.repeat(shown.reduce((sum, { width }) => sum + width, 2 * (shown.length - 1)))
+  return [
+    line(
+      shown.map(({ column }) => column.title),
+      false,
+    ),
+    rule,
+    ...body,
+    rule,
+  ]
+}
+
+/** Lines of `name  value`, the values aligned. */
+export function renderPairs(pairs: readonly (readonly [name: string, value: string])[]): string[] {
+  const width = widest(pairs.map(([name]) => name))
+  return pairs.map(([name, value]) => `${pad(name, width)}  ${value}`)
+}
+
+/** Columns that `text` takes on a terminal: none for marks that combine, two for East Asian wide characters and emoji. */
+export function displayWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
+  let width = 0
+  for (const char of text) if (!ZERO_WIDTH.test(char)) width += WIDE.test(char) ? 2 : 1
+  return width
+}
+
+const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\p{Cc}]/u
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u
+
+function linesOf(value: string | readonly string[]): readonly string[] {
+  if (typeof value === 'string') return [value]
+  return value.length > 0 ? value : ['']
+}
+
+const widest = (texts: readonly string[]): number => texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0)
+
+function pad(text: string, width: number, align: 'left' | 'right' = 'left', isLast = false): string {
+  const spaces = ' '.repeat(Math.max(0, width - displayWidth(text)))
+  if (align === 'right') return spaces + text
+  return isLast ? text : text + spaces
+}
