@@ -36,7 +36,7 @@ export function makeFifo(path: ByteString, mode: number): void {
 export function makeDevice(path: ByteString, type: 'char' | 'block', mode: number, major: number, minor: number): void {
   const { mknod } = requireLibc('mknod', path)
   const device = encodeDevice(BigInt(major), BigInt(minor))
-  // The kernel would cut the number off at 32 bits, and make another device.
+  // The kernel cuts the number off at 32 bits and makes another device; glibc looks out for that, musl does not.
   if (device > 0xffffffffn) checked(-EINVAL, 'mknod', path)
   const format = type === 'char' ? fsConstants.S_IFCHR : fsConstants.S_IFBLK
   checked(mknod(cString(path), format | mode, device), 'mknod', path)
