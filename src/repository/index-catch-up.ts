@@ -9,6 +9,7 @@ import { packLength, readPackTrailer } from './pack-trailer.ts'
 
 export interface UnreadablePack {
   readonly id: PackId
+  readonly packClass: PackClass
   readonly error: ChainkeepError
 }
 
@@ -39,7 +40,7 @@ export async function catchUp(store: IndexStore, options: CatchUpOptions): Promi
   await forEachLimited(unknown, TRAILERS_AT_ONCE, async ({ id, packClass }) => {
     throwIfInterrupted(signal)
     const entries = await tryRead(backend, packClass, id)
-    if (entries instanceof ChainkeepError) unreadable.push({ id, error: entries })
+    if (entries instanceof ChainkeepError) unreadable.push({ id, packClass, error: entries })
     else if (entries) await store.add(id, packClass, packLength(entries), entries)
     progress({ phase: 'reading packs', filesDone: ++done, totalFiles: unknown.length })
   })

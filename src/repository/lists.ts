@@ -1,6 +1,6 @@
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, idBytes, type ObjectId, objectIdAt } from '../base/ids.ts'
-import { decodeList, encodeList, endsList, LIST_MAX_ENTRIES } from '../format/list.ts'
+import { decodeList, encodeList, endsList, LIST_MAX_ENTRIES, type List } from '../format/list.ts'
 import type { Content } from '../format/node.ts'
 import type { MetadataKind, ObjectKind } from '../format/object.ts'
 
@@ -93,6 +93,15 @@ export async function* walkChunks(
   else yield* walkList(load, content, size, 0, onList)
 }
 
+/** Loads a list. Rejects BAD_FORMAT or CORRUPT when it is not of that height or does not hold `length` bytes of the file. */
+export async function loadList(load: LoadObject, { height, id }: Content, length: number): Promise<List> {
+  const list = decodeList(await load('list', id), height, `list ${id}`)
+  const sum = list.lengths.reduce((total, each) => total + each, 0)
+  if (sum !== length)
+    throw new ChainkeepError('CORRUPT', `list ${id} holds ${sum} bytes where ${length} should be`, { id })
+  return list
+}
+
 async function* walkList(
   load: LoadObject,
   { height, id }: Content,
@@ -101,10 +110,7 @@ async function* walkList(
   onList: (id: ObjectId, height: number) => boolean | Promise<boolean>,
 ): AsyncGenerator<ChunkRun, void, undefined> {
   if (!(await onList(id, height))) return
-  const list = decodeList(await load('list', id), height, `list ${id}`)
-  const sum = list.lengths.reduce((total, each) => total + each, 0)
-  if (sum !== length)
-    throw new ChainkeepError('CORRUPT', `list ${id} holds ${sum} bytes where ${length} should be`, { id })
+  const list = await loadList(load, { height, id }, length)
   if (height === 1) return yield { offset, ids: list.ids, lengths: list.lengths }
   for (const [i, below] of list.lengths.entries()) {
     yield* walkList(load, { height: height - 1, id: objectIdAt(list.ids, i * ID_BYTES) }, below, offset, onList)

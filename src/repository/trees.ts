@@ -4,7 +4,7 @@ import type { ObjectId } from '../base/ids.ts'
 import { decodeCbor } from '../format/cbor.ts'
 import type { Attribute, Node } from '../format/node.ts'
 import { attributesFromArray } from '../format/node.ts'
-import { decodeTree, encodeInner, endsInner, endsLeaf, joinLeaf, type TreeChild } from '../format/tree.ts'
+import { decodeTree, encodeInner, endsInner, endsLeaf, joinLeaf, type Tree, type TreeChild } from '../format/tree.ts'
 import type { LoadObject, SaveObject } from './lists.ts'
 
 /** Builds the tree of one directory from its nodes, in bytewise order of their names (FORMAT.md §7). Memory: one open leaf and one open tree for each level. */
@@ -62,40 +62,55 @@ export class TreeBuilder {
   }
 }
 
+/** What a parent says of a tree below it. */
+export interface ExpectedTree extends Omit<TreeChild, 'id'> {
+  readonly height: number
+  /** The first name after it, if there is one. */
+  readonly before: ByteString | undefined
+}
+
+/**
+ * Loads a tree object. Rejects BAD_FORMAT or CORRUPT when it is not what its parent says, or reaches beyond its place in the
+ * order of names: a name that came twice could lead a restore through a symbolic link.
+ */
+export async function loadTree(load: LoadObject, id: ObjectId, expected?: ExpectedTree): Promise<Tree> {
+  const tree = decodeTree(await load('tree', id), `tree ${id}`, expected?.height)
+  if (!expected) return tree
+  const items = 'nodes' in tree ? tree.nodes.map(({ name }) => name) : tree.children.map(({ firstName }) => firstName)
+  const count = 'nodes' in tree ? items.length : tree.children.reduce((sum, child) => sum + child.count, 0)
+  if (expected.count !== count || expected.firstName !== items[0])
+    throw new ChainkeepError('CORRUPT', `tree ${id} is not the part of a directory that its parent says`, { id })
+  const last = items.at(-1)!
+  if (expected.before !== undefined && last >= expected.before)
+    throw new ChainkeepError('CORRUPT', `tree ${id} is not sorted by name: ${displayBytes(last)}`, { id })
+  return tree
+}
+
+/** The trees below one that is `expected` where it is. */
+export function childTrees(
+  tree: Extract<Tree, { children: unknown }>,
+  expected?: ExpectedTree,
+): { readonly id: ObjectId; readonly expected: ExpectedTree }[] {
+  return tree.children.map(({ id, firstName, count }, i) => {
+    const before = tree.children[i + 1]?.firstName ?? expected?.before
+    return { id, expected: { height: tree.height - 1, firstName, count, before } }
+  })
+}
+
 /**
  * The nodes of one directory, in order. `onTree` hears of every tree object before its items; answering false skips what
- * is below it. Rejects CORRUPT when children are not where their parent says, or their names are out of order: a name that
- * came twice could lead a restore through a symbolic link.
+ * is below it. Rejects as `loadTree` does.
  */
 export async function* walkTree(
   load: LoadObject,
   id: ObjectId,
   onTree: (id: ObjectId) => boolean | Promise<boolean> = () => true,
-): AsyncGenerator<Node, void, undefined> {
-  let last: ByteString | undefined
-  for await (const node of walkSubtree(load, id, undefined, undefined, onTree)) {
-    if (last !== undefined && node.name <= last)
-      throw new ChainkeepError('CORRUPT', `tree ${id} is not sorted by name: ${displayBytes(node.name)}`, { id })
-    last = node.name
-    yield node
-  }
-}
-
-async function* walkSubtree(
-  load: LoadObject,
-  id: ObjectId,
-  height: number | undefined,
-  expected: TreeChild | undefined,
-  onTree: (id: ObjectId) => boolean | Promise<boolean>,
+  expected?: ExpectedTree,
 ): AsyncGenerator<Node, void, undefined> {
   if (!(await onTree(id))) return
-  const tree = decodeTree(await load('tree', id), `tree ${id}`, height)
-  const count = 'nodes' in tree ? tree.nodes.length : tree.children.reduce((sum, child) => sum + child.count, 0)
-  const firstName = 'nodes' in tree ? tree.nodes[0]?.name : tree.children[0]?.firstName
-  if (expected && (expected.count !== count || expected.firstName !== firstName))
-    throw new ChainkeepError('CORRUPT', `tree ${id} is not the part of a directory that its parent says`, { id })
+  const tree = await loadTree(load, id, expected)
   if ('nodes' in tree) return yield* tree.nodes
-  for (const child of tree.children) yield* walkSubtree(load, child.id, tree.height - 1, child, onTree)
+  for (const child of childTrees(tree, expected)) yield* walkTree(load, child.id, onTree, child.expected)
 }
 
 /** The node called `name` in a directory, or `undefined`. Reads one tree for each level. */
