@@ -95,16 +95,20 @@ async function commonFields(maker: NodeMaker, path: ByteString, name: ByteString
 }
 
 async function attributesOf({ save, onError }: NodeMaker, path: ByteString): Promise<Node['attributes']> {
-  let attributes: readonly Attribute[]
-  try {
-    attributes = listAttributes(path)
-  } catch (error) {
-    onError(path, error)
-    return undefined
-  }
+  const attributes = readAttributes(path, (error) => onError(path, error))
   if (attributes.length === 0) return undefined
   const bytes = attributes.reduce((sum, { name, value }) => sum + name.length + value.length, 0)
   return bytes <= MAX_INLINE_ATTRIBUTE_BYTES
     ? attributes
     : save('attributes', encodeCbor(attributesToArray(attributes)))
+}
+
+/** Those that can be read; `onError` hears of the others. */
+function readAttributes(path: ByteString, onError: (error: unknown) => void): readonly Attribute[] {
+  try {
+    return listAttributes(path, (_name, error) => onError(error))
+  } catch (error) {
+    onError(error)
+    return []
+  }
 }

@@ -49,6 +49,11 @@ export function fileError(what: string, error: unknown, details: Record<string, 
   return new ChainkeepError(ERRNO_CODES[errno ?? ''] ?? 'IO', `${what}: ${reason}`, { ...details, errno }, error)
 }
 
+/** Why a call of the system's failed, for people, without what it was about. */
+export function reasonOf(error: unknown): string {
+  return fileError('', error).message.replace(/^: /, '')
+}
+
 const ERRNO_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'NOT_FOUND',
   EACCES: 'DENIED',
@@ -72,6 +77,8 @@ const ERRNO_REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link is in the way',
   EIO: 'the device reported an input/output error',
   EMFILE: 'too many open files',
+  ENOTSUP: 'the file system does not support it',
+  ENAMETOOLONG: 'the path is too long',
 }
 
 /** Rejects INTERRUPTED once `signal` is aborted; call it between steps of long work. */

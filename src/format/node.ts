@@ -1,8 +1,12 @@
 import { type ByteString, fromByteString, toByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { idBytes, type ObjectId, objectIdAt } from '../base/ids.ts'
+import type { Attribute } from '../native/extended-attributes.ts'
 import { CborMap, cborMap } from './cbor.ts'
+
 import { MAX_LIST_HEIGHT } from './list.ts'
+
+export type { Attribute } from '../native/extended-attributes.ts'
 
 /** One entry of a directory: FORMAT.md §7. */
 export type Node = FileNode | DirectoryNode | SymlinkNode | FifoNode | DeviceNode
@@ -59,12 +63,6 @@ export interface DeviceNode extends NodeBase {
 export interface Content {
   readonly height: number
   readonly id: ObjectId
-}
-
-/** An extended attribute. */
-export interface Attribute {
-  readonly name: ByteString
-  readonly value: Uint8Array
 }
 
 /** Attribute sets whose names and values are longer together become an object of their own. */
