@@ -1,0 +1,102 @@
+import { forEachLimited, mapOrdered } from '../base/async.ts'
+import { LIST_MAX_ENTRIES } from '../format/list.ts'
+import type { ChunkRun } from '../repository/lists.ts'
+import { compareRun, walkFile } from './compare-file.ts'
+import { DirectoryPath } from './directory-path.ts'
+import type { FileWork } from './file-work.ts'
+import { finishFile } from './finish-file.ts'
+import type { RestoreJob } from './job.ts'
+import { type LinkGroups, prepareFile } from './prepare-file.ts'
+import { removeFile } from './target.ts'
+import { requireDamage, walkSelected } from './walk.ts'
+import { WINDOW_WRITES, Window } from './window.ts'
+import { writeWindow } from './write-window.ts'
+
+/**
+ * Restores directories and the content of files, and gives the files their metadata. Works in windows: many files are made
+ * ready, then the packs that hold their chunks are read one after the other.
+ *
+ * Peak memory: the window (130 bytes × WINDOW_WRITES = 34 MB, 500 bytes × WINDOW_FILES = 8 MB), READ_BYTES (8 MiB) for each
+ * task of the pool and what its threads hold, one tree leaf for each directory on the current path, and for each group of
+ * hard links some hundred bytes.
+ */
+export async function restoreFiles(job: RestoreJob, windowWrites: number = WINDOW_WRITES): Promise<void> {
+  const window = new Window(windowWrites + LIST_MAX_ENTRIES)
+  const unfinished = new Set<FileWork>()
+  try {
+    const pieces = mapOrdered(listPieces(job, unfinished), job.pool.capacity, (piece) => comparePiece(job, piece))
+    for await (const { file, run, same } of pieces) {
+      if (!window.hasRoomFor(LIST_MAX_ENTRIES)) await finishWindow(job, window, unfinished)
+      if (run) window.add(file, run, same)
+      else window.complete.push(file)
+    }
+    await finishWindow(job, window, unfinished)
+  } catch (error) {
+    // With `never` the next run would take half a file for one that is there.
+    if (job.options.overwrite === 'never')
+      for (const file of unfinished) if (file.origin === 'created') removeFile(file.target)
+    throw error
+  }
+}
+
+/** Some chunks of a file, or, without a run, its end. */
+interface Piece {
+  readonly file: FileWork
+  readonly run?: ChunkRun
+}
+
+/** Makes directories and files on the way. */
+async function* listPieces(job: RestoreJob, unfinished: Set<FileWork>): AsyncGenerator<Piece, void, undefined> {
+  const directories = new DirectoryPath(job)
+  const groups: LinkGroups = new Map()
+  const { repository, source, selection, options, report } = job
+  for await (const event of walkSelected(repository.load, source, selection, options.signal)) {
+    if (event.type === 'damage') report.fail(event.path, event.error.message)
+    else if (event.type === 'leave') directories.leave()
+    else if (event.type === 'enter') directories.enter(event)
+    else if (event.isSelected) {
+      const directory = directories.make()
+      if (event.node.type !== 'file' || directory.state === 'closed') continue
+      const file = await prepareFile(job, event.node, event.path, directory, groups)
+      if (!file) continue
+      unfinished.add(file)
+      yield* listFilePieces(job, file)
+    }
+  }
+}
+
+async function* listFilePieces(job: RestoreJob, file: FileWork): AsyncGenerator<Piece, void, undefined> {
+  try {
+    if (file.origin !== 'trusted') for await (const run of walkFile(job, file.node)) yield { file, run }
+  } catch (error) {
+    file.failure ??= requireDamage(error).message
+  }
+  yield { file }
+}
+
+async function comparePiece(job: RestoreJob, { file, run }: Piece): Promise<Piece & { same: Uint8Array }> {
+  if (!run || file.origin !== 'existing') return { file, run, same: new Uint8Array(run?.lengths.length ?? 0) }
+  const { same } = await compareRun(job, file.target, run) // what cannot be read is written
+  const reused = run.lengths.reduce((sum, length, i) => sum + length * same[i]!, 0)
+  job.report.add('bytesReused', reused)
+  job.report.advance(reused)
+  if (same.includes(0)) file.isChanged = true
+  return { file, run, same }
+}
+
+async function finishWindow(job: RestoreJob, window: Window, unfinished: Set<FileWork>): Promise<void> {
+  if (job.options.dryRun) countWindow(job, window)
+  else await writeWindow(job, window)
+  await forEachLimited(window.complete, job.pool.capacity, async (file) => {
+    await finishFile(job, file)
+    unfinished.delete(file)
+  })
+  window.clear()
+}
+
+/** What would be written. */
+function countWindow({ report }: RestoreJob, window: Window): void {
+  const bytes = window.lengths.subarray(0, window.count).reduce((sum, length) => sum + length, 0)
+  report.add('bytesWritten', bytes)
+  report.advance(bytes)
+}

@@ -1,0 +1,132 @@
+import { forEachLimited } from '../base/async.ts'
+import { throwIfInterrupted } from '../base/errors.ts'
+import { ID_BYTES, objectIdAt } from '../base/ids.ts'
+import { RECORD_HEADER_BYTES } from '../format/object.ts'
+import type { PackedObject } from '../worker/verify.ts'
+import type { WriteTask } from '../worker/write.ts'
+import type { FileWork } from './file-work.ts'
+import type { RestoreJob } from './job.ts'
+import { requireDamage } from './walk.ts'
+import type { PackRead, Window } from './window.ts'
+
+/** Ids that are looked up at once. */
+const LOCATE_IDS = 4096
+
+/**
+ * Reads what the window needs, each pack front to back, and writes it; a chunk that several places need is read once. What
+ * cannot be read fails the files that need it. Rejects NO_SPACE, INTERRUPTED. Memory: one read for each task of the pool.
+ */
+export async function writeWindow(job: RestoreJob, window: Window): Promise<void> {
+  await locateChunks(job, window)
+  const order = window.order()
+  const reads = window.planReads(order, RECORD_HEADER_BYTES)
+  await forEachLimited(reads, job.pool.capacity, (read) => writeRead(job, window, order, read))
+}
+
+async function locateChunks({ repository, options }: RestoreJob, window: Window): Promise<void> {
+  if (window.count === 0) return
+  const index = await repository.index()
+  for (let from = 0; from < window.count; from += LOCATE_IDS) {
+    throwIfInterrupted(options.signal)
+    const to = Math.min(from + LOCATE_IDS, window.count)
+    const locations = await index.locate('chunk', window.ids.subarray(from * ID_BYTES, to * ID_BYTES))
+    for (const [i, location] of locations.entries()) {
+      const write = from + i
+      const fits = location?.plainLength === window.lengths[write]
+      window.locate(write, fits ? location : undefined)
+      if (fits) continue
+      const chunk = `chunk ${objectIdAt(window.ids, write * ID_BYTES)}`
+      const reason = location
+        ? `is ${location.plainLength} bytes, not ${window.lengths[write]}`
+        : 'is in no pack of the repository'
+      window.fileOf(write).failure ??= `${chunk} ${reason}`
+    }
+  }
+}
+
+async function writeRead(job: RestoreJob, window: Window, order: Uint32Array, read: PackRead): Promise<void> {
+  throwIfInterrupted(job.options.signal)
+  const { pack, offset, length, from, to } = read
+  let bytes: Uint8Array
+  try {
+    bytes = await job.repository.backend.get('data', pack, { offset, length })
+  } catch (error) {
+    const damage = requireDamage(error)
+    const parts = splitRead(window, order, read)
+    if (parts.length > 1 && damage.code !== 'NOT_FOUND') {
+      for (const part of parts) await writeRead(job, window, order, part) // save what is readable
+      return
+    }
+    for (const write of order.subarray(from, to)) window.fileOf(write).failure ??= damage.message
+    return
+  }
+  const { task, files } = describeTask(window, order, read, bytes)
+  const { bytesWritten, failures } = await job.pool.run('write', task, {
+    bytes: length,
+    transfer: [bytes.buffer as ArrayBuffer],
+  })
+  for (const failure of failures) {
+    if ('path' in failure) {
+      if (failure.code === 'NO_SPACE') throw job.report.diskFull()
+      files[failure.path]!.failure ??= failure.message
+      continue
+    }
+    for (let i = 0; i < task.writes.length; i += 3)
+      if (task.writes[i] === failure.object) files[task.writes[i + 1]!]!.failure ??= failure.message
+  }
+  job.report.add('bytesWritten', bytesWritten)
+  job.report.advance(order.subarray(from, to).reduce((sum, write) => sum + window.lengths[write]!, 0))
+}
+
+/** The same as one read for each object. */
+function splitRead(window: Window, order: Uint32Array, { pack, from, to }: PackRead): PackRead[] {
+  const parts: PackRead[] = []
+  for (let start = from, end = from; start < to; start = end) {
+    const write = order[start]!
+    while (end < to && window.offsets[order[end]!] === window.offsets[write]) end++
+    const length = RECORD_HEADER_BYTES + window.storedLengths[write]!
+    parts.push({ pack, offset: window.offsets[write]!, length, from: start, to: end })
+  }
+  return parts
+}
+
+function describeTask(
+  window: Window,
+  order: Uint32Array,
+  { pack, offset, from, to }: PackRead,
+  bytes: Uint8Array,
+): { task: WriteTask; files: FileWork[] } {
+  const numbers = new Map<FileWork, number>()
+  const objects: PackedObject[] = []
+  const writes = new Float64Array((to - from) * 3)
+  let last: number | undefined
+  for (const [i, write] of order.subarray(from, to).entries()) {
+    if (last === undefined || window.offsets[last] !== window.offsets[write]) objects.push(packedObject(window, write))
+    last = write
+    const file = window.fileOf(write)
+    if (!numbers.has(file)) numbers.set(file, numbers.size)
+    writes.set([objects.length - 1, numbers.get(file)!, window.fileOffsets[write]!], i * 3)
+  }
+  const files = [...numbers.keys()]
+  const task = {
+    bytes,
+    file: `data/${pack}`,
+    offset,
+    objects,
+    paths: files.map((file) => file.target),
+    writes,
+    skipZeros: Uint8Array.from(files, (file) => (file.skipZeros ? 1 : 0)),
+  }
+  return { task, files }
+}
+
+function packedObject(window: Window, write: number): PackedObject {
+  return {
+    kind: 'chunk',
+    id: window.ids.slice(write * ID_BYTES, (write + 1) * ID_BYTES), // a view would be cloned with all of the column
+    codec: window.codecs[write]!,
+    storedLength: window.storedLengths[write]!,
+    plainLength: window.lengths[write]!,
+    offset: window.offsets[write]!,
+  }
+}
