@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
+import { openLocalRepository } from '../repository/local.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
-import { createEnvironment, programVersion } from './environment.ts'
+import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts'
 import { BROKEN_PIPE, type Io } from './io.ts'
-import { openLocalRepository, repositoryPathOf } from './open-repository.ts'
 import { Output } from './output.ts'
 import { VERBS } from './verbs.ts'
 
