@@ -193,7 +193,7 @@ describe('the target', () => {
 
   test('cannot be made', async () => {
     await expectFailure(['restore', 'latest', '-t', 'node/file/x'], 1, /node\/file\/x/)
-    await expectFailure(['restore', 'latest', '-t', '/proc/chainkeep'], 1, /\/proc\/chainkeep/)
+    await expectFailure(['restore', 'latest', '-t', '/sys/chainkeep'], 1, /\/sys\/chainkeep/)
   })
 
   test('is inside the repository', async () => {
