@@ -74,16 +74,16 @@ describe('deep paths', () => {
   })
 })
 
-// On 2 cores at 2.5 GHz, busy with other tests: 7 s at first, 5 s unchanged; 50 MB more than before.
+// Processor time at 2.5 GHz: 7 s for the first run, 2 s for the second; 110 MB of memory more than before.
 test('a directory of 100 000 entries', async () => {
   mkdirSync(join(at.source, 'd'))
-  for (let i = 0; i < 100_000; i++) writeFileSync(join(at.source, 'd', `entry ${i}`), '')
+  execFileSync('sh', ['-c', 'cd "$0" && seq 100000 | xargs touch', join(at.source, 'd')])
   await setTimeout(60)
   await using repository = await openTestRepository(at.path)
   const run = async (): Promise<Snapshot> =>
     (await backup(repository, { paths: [byteStringOf(at.source)], threads: 1 })).snapshot
   expect((await run()).summary).toMatchObject({ filesNew: 100_000, bytesRead: 0 })
-  rmSync(join(at.source, 'd/entry 77777'))
+  rmSync(join(at.source, 'd/77777'))
   const { summary } = await run()
   expect(summary).toMatchObject({ filesUnmodified: 99_999, filesNew: 0, filesChanged: 0 })
   expect(summary.bytesAdded, 'only the parts of the tree on the way to it').toBeLessThan(200_000)
