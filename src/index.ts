@@ -2,8 +2,9 @@ import { homedir, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Progress } from './base/progress.ts'
 import type { RepositoryConfig } from './format/config.ts'
+import { defaultCacheDirectory } from './repository/cache-directory.ts'
 import type { Environment } from './repository/environment.ts'
-import { createLocalRepository, defaultCacheDirectory, openLocalRepository } from './repository/local.ts'
+import { createLocalRepository, openLocalRepository } from './repository/local.ts'
 import type { Repository } from './repository/repository.ts'
 
 /**
