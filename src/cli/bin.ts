@@ -41,7 +41,7 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     isTerminal: stream.isTTY === true,
     get columns() {
-      return stream.columns ?? 80
+      return stream.columns || 80 // 0 on terminals that do not know
     },
     write: (content) => {
       stream.write(content)
