@@ -15,7 +15,7 @@ import type { Effort } from '../worker/tools.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
 import { FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
-import { chooseParent, latestFull, type ParentChoice } from './parent.ts'
+import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
 import { resolveSources } from './sources.ts'
@@ -121,10 +121,11 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
   if (remember) {
     remember.commit(id)
-    const full = choice.kind === 'full' ? id : latestFull(choice.group)?.id
-    const others = new Set<string>(snapshots.map((stored) => stored.id))
-    for (const stored of choice.group) others.delete(stored.id)
-    pruneFileCaches(repository.cacheDirectory, startMs, (name) => name === id || name === full || others.has(name))
+    const full = choice.kind === 'full' ? undefined : latestFull(choice.group)
+    const kept = new Set<string>(snapshots.flatMap(rememberedAs))
+    for (const forgotten of choice.group.flatMap(rememberedAs)) kept.delete(forgotten)
+    for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)
+    pruneFileCaches(repository.cacheDirectory, startMs, (name) => kept.has(name))
   }
   return { id, snapshot, skipped }
 }
@@ -152,7 +153,7 @@ async function storePaths({
 }: StorePaths): Promise<ObjectId> {
   const { environment } = repository
   const trustCache = choice.kind !== 'full'
-  using cache = choice.parent && FileCacheReader.open(repository.cacheDirectory, choice.parent.id)
+  using cache = choice.parent && openFileCache(repository.cacheDirectory, rememberedAs(choice.parent))
   if (trustCache && !cache)
     environment.notice('this machine remembers nothing of the files at the last snapshot: all are read again')
   const walk: WalkOptions = {
@@ -189,4 +190,13 @@ async function storePaths({
   } finally {
     counters.stop()
   }
+}
+
+/** The first of the caches that is there. */
+function openFileCache(cacheDirectory: string, ids: readonly SnapshotId[]): FileCacheReader | undefined {
+  for (const id of ids) {
+    const cache = FileCacheReader.open(cacheDirectory, id)
+    if (cache) return cache
+  }
+  return undefined
 }

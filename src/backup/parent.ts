@@ -2,7 +2,7 @@ import type { ByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
 import type { SnapshotKind } from '../format/snapshot.ts'
-import type { StoredSnapshot } from '../repository/snapshots.ts'
+import { REPAIRED_TAG, type StoredSnapshot } from '../repository/snapshots.ts'
 
 export interface ParentChoice {
   /** What the snapshot will be called: the first of its host and paths is a full one, whatever was asked for. */
@@ -30,8 +30,22 @@ export function chooseParent(
     if (!parent) throw new ChainkeepError('NOT_FOUND', `there is no snapshot ${wanted} to compare with`, { id: wanted })
     return { kind, parent, group }
   }
-  const parent = kind === 'differential' ? latestFull(group) : group.at(-1)
+  const sound = group.filter(({ id }) => !wasRepaired(id, snapshots))
+  const parent = kind === 'differential' ? latestFull(sound) : sound.at(-1)
   return { kind: parent ? kind : 'full', parent, group }
+}
+
+/**
+ * Under which snapshots this machine may remember the files of `parent`: under its own id, or that of the one that it is
+ * but with other tags. What was left out of a repaired snapshot must be read again.
+ */
+export function rememberedAs({ id, snapshot }: StoredSnapshot): SnapshotId[] {
+  return snapshot.original && !snapshot.tags.includes(REPAIRED_TAG) ? [id, snapshot.original] : [id]
+}
+
+/** Whether there is a repaired form of a snapshot: then it lacks something, and nothing may be taken over from it. */
+function wasRepaired(id: SnapshotId, snapshots: readonly StoredSnapshot[]): boolean {
+  return snapshots.some(({ snapshot }) => snapshot.original === id && snapshot.tags.includes(REPAIRED_TAG))
 }
 
 /** The latest snapshot of a group for which every file was read. */

@@ -3,11 +3,15 @@ import type { SnapshotId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { MAX_LISTED_FAILURES, type Snapshot } from '../format/snapshot.ts'
 import type { Repository } from '../repository/repository.ts'
-import { listSnapshots, removeSnapshot, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
+import {
+  listSnapshots,
+  REPAIRED_TAG,
+  removeSnapshot,
+  type StoredSnapshot,
+  saveSnapshot,
+} from '../repository/snapshots.ts'
 import { changeTags } from './retag.ts'
 import { type Losses, type Salvaged, TreeSalvage } from './salvage-tree.ts'
-
-export const REPAIRED_TAG = 'repaired'
 
 export interface RepairSnapshotsOptions {
   /** Look at these only. Default: all. */

@@ -12,6 +12,9 @@ export interface StoredSnapshot {
   readonly snapshot: Snapshot
 }
 
+/** The tag of a snapshot that lacks what its `original` had lost. */
+export const REPAIRED_TAG = 'repaired'
+
 /** Which snapshots are meant. A snapshot fits if it fits every field that is given. */
 export interface SnapshotFilter {
   /** One of them. */

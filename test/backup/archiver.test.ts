@@ -24,7 +24,8 @@ import { type BackupOptions, type BackupResult, backup } from '../../src/backup/
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import type { ChainkeepError } from '../../src/base/errors.ts'
 import type { Node } from '../../src/format/node.ts'
-import { listSnapshots } from '../../src/repository/snapshots.ts'
+import { retag } from '../../src/maintain/retag.ts'
+import { listSnapshots, REPAIRED_TAG, saveSnapshot } from '../../src/repository/snapshots.ts'
 import { createRepository, openTestRepository, readContent, readNodes, testEnvironment } from '../helpers/repository.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -247,6 +248,31 @@ describe('kinds', () => {
     expect(second.notices.join()).toContain('read again')
     expect(second.snapshot.summary).toMatchObject({ bytesRead: 100_000, chunksAdded: 0 })
     expect(second.snapshot.tree).toBe(first.snapshot.tree)
+  })
+
+  test('other tags do not make the machine forget the files', async () => {
+    write('a', '1')
+    await settle()
+    const first = await run()
+    await using repository = await openTestRepository(tmp.path)
+    await retag(repository, [{ id: first.id!, snapshot: first.snapshot }], { add: ['kept'] })
+    await repository.close()
+    const next = await run()
+    expect(summaryOf(next)).toEqual([0, 0, 1])
+    expect(summaryOf(await run())).toEqual([0, 0, 1])
+  })
+
+  test('nothing is taken over from a snapshot that had to be repaired', async () => {
+    write('a', '1')
+    await settle()
+    const first = await run()
+    const { id: original, snapshot } = first
+    await using repository = await openTestRepository(tmp.path)
+    await saveSnapshot(repository, { ...snapshot, original, tags: [REPAIRED_TAG] })
+    await repository.close()
+    const next = await run()
+    expect(next.snapshot.summary.bytesRead).toBe(1)
+    expect(next.snapshot.parent).not.toBe(original)
   })
 
   test('removed, added, replaced and moved entries', async () => {
