@@ -43,8 +43,8 @@ export async function restoreMetadata(
     report.fail(path, fileError(`${what} ${displayBytes(target)}`, error).message)
   try {
     const attributes = await loadAttributes(repository.load, node).catch((error: unknown) => {
-      fail('no extended attributes for', requireDamage(error))
-      return []
+      report.fail(path, requireDamage(error).message)
+      return undefined
     })
     return applyMetadata(target, metadataOf(node, attributes, ownership), fail)
   } catch (error) {

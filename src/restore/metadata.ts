@@ -19,11 +19,16 @@ export interface Metadata {
   /** Absent for a symbolic link, which has none. */
   readonly mode?: number
   readonly mtimeNs?: bigint
-  readonly attributes: readonly Attribute[]
+  /** Absent if they are not known: then those that are there stay. */
+  readonly attributes?: readonly Attribute[]
 }
 
 /** Accounts that exist here are meant by name, so that the same user may have another number here; all others by number. */
-export function metadataOf(node: Node, attributes: readonly Attribute[], { isRoot, accounts }: Ownership): Metadata {
+export function metadataOf(
+  node: Node,
+  attributes: readonly Attribute[] | undefined,
+  { isRoot, accounts }: Ownership,
+): Metadata {
   return {
     uid: isRoot ? (idOf(node.user, accounts.userId) ?? node.uid) : undefined,
     gid: isRoot ? (idOf(node.group, accounts.groupId) ?? node.gid) : undefined,
@@ -59,7 +64,7 @@ export function applyMetadata(
   // This order, since chown drops the set-user-id bit and capabilities, and a file that cannot be written takes no attributes.
   if (uid !== Number(before.uid) || gid !== Number(before.gid))
     attempt('cannot change the owner of', () => lchownSync(fromByteString(path), uid, gid))
-  applyAttributes(path, metadata.attributes, attempt, onError)
+  if (metadata.attributes) applyAttributes(path, metadata.attributes, attempt, onError)
   if (mode !== undefined && (isChanged || mode !== modeOf(before)))
     attempt('cannot change the mode of', () => chmodSync(fromByteString(path), mode))
   if (mtimeNs !== undefined && mtimeNs !== before.mtimeNs)
@@ -72,10 +77,11 @@ export function hasMetadata(path: ByteString, stats: BigIntStats, metadata: Meta
   const { uid = Number(stats.uid), gid = Number(stats.gid), mode = modeOf(stats), mtimeNs = stats.mtimeNs } = metadata
   if (uid !== Number(stats.uid) || gid !== Number(stats.gid)) return false
   if (mode !== modeOf(stats) || mtimeNs !== stats.mtimeNs) return false
+  const { attributes = [] } = metadata
   const existing = listAttributes(path, () => {})
   return (
-    existing.every(({ name }) => isLabel(name) || metadata.attributes.some((wanted) => wanted.name === name)) &&
-    metadata.attributes.every((wanted) => existing.some((attribute) => isSameAttribute(attribute, wanted)))
+    existing.every(({ name }) => isLabel(name) || attributes.some((wanted) => wanted.name === name)) &&
+    attributes.every((wanted) => existing.some((attribute) => isSameAttribute(attribute, wanted)))
   )
 }
 

@@ -12,7 +12,8 @@ export interface RestoreOptions {
   readonly exclude?: readonly string[]
   /**
    * What happens to existing files. `always` (the default): each chunk is compared and written where it differs;
-   * `if-changed`: the same if size or modification time differ; `never`: whatever exists is left alone.
+   * `if-changed`: the same if size or modification time differ; `never`: whatever exists is left alone,
+   * but for the metadata of directories.
    */
   readonly overwrite?: OverwriteMode
   /** Deletes what is in the target and not in the snapshot, as far as the patterns select it. */

@@ -62,7 +62,7 @@ function linkFile(
     report.fail(path, first.failure)
     return
   }
-  const inode = options.dryRun ? undefined : lstat(first.target)
+  const inode = options.dryRun && first.origin === 'created' ? undefined : lstat(first.target)
   if (existing && inode && existing.ino === inode.ino && existing.dev === inode.dev) {
     report.item(path, 'unchanged', first.node.size)
     return

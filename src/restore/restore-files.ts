@@ -34,7 +34,8 @@ export async function restoreFiles(job: RestoreJob, windowWrites: number = WINDO
   } catch (error) {
     // With `never` the next run would take half a file for one that is there.
     if (job.options.overwrite === 'never')
-      for (const file of unfinished) if (file.origin === 'created') removeFile(file.target)
+      for (const { origin, target, links } of unfinished)
+        if (origin === 'created') for (const name of [target, ...links.map((link) => link.target)]) removeFile(name)
     throw error
   }
 }

@@ -30,6 +30,7 @@ describe('hard links', () => {
     const snapshot = await storeSnapshot(at.repository, LINKED)
     await at.run(snapshot)
     const before = inodes(at.target)
+    expect((await at.run(snapshot, { dryRun: true })).result).toMatchObject({ filesUnchanged: 3, bytesReused: 50_000 })
     const { result } = await at.run(snapshot)
     expect(inodes(at.target)).toEqual(before)
     expect(result).toMatchObject({ filesUnchanged: 3, bytesWritten: 0, bytesReused: 50_000 })

@@ -79,7 +79,7 @@ describe('owners', () => {
     await using at = await openRestoring()
     const owner = { uid: 12_345, gid: 54_321, user: 'no-such-user' }
     const snapshot = await storeSnapshot(at.repository, {
-      file: { file: 'x', ...owner },
+      file: { file: 'x', ...owner, mode: 0o4755 },
       dir: { directory: {}, ...owner },
       link: { symlink: 'file', ...owner, uid: 777 },
     })
@@ -88,9 +88,10 @@ describe('owners', () => {
     expect(lstatSync(join(at.target, 'dir'))).toMatchObject({ uid: 12_345, gid: 54_321 })
     expect(lstatSync(join(at.target, 'link'))).toMatchObject({ uid: 777, gid: 54_321 })
     chownSync(join(at.target, 'file'), 1, 1)
+    chmodSync(join(at.target, 'file'), 0o4755) // which changing the owner takes away
     const { items } = await at.run(snapshot)
     expect(items).toContain('updated /file')
-    expect(lstatSync(join(at.target, 'file'))).toMatchObject({ uid: 12_345, gid: 54_321 })
+    expect(lstatSync(join(at.target, 'file'))).toMatchObject({ uid: 12_345, gid: 54_321, mode: 0o104755 })
   })
 })
 
@@ -126,6 +127,20 @@ describe('extended attributes', () => {
     expect(statSync(join(at.target, 'file')).mode & 0o7777).toBe(0o640)
     expect(result).toMatchObject({ filesRestored: 1, failureCount: 1 })
   })
+})
+
+test('attributes that cannot be read from the repository leave those of the file alone', async () => {
+  await using at = await openRestoring()
+  const attributes = [attribute('user.large', Buffer.alloc(3000, 'l'))]
+  const snapshot = await storeSnapshot(at.repository, { file: { file: 'x', attributes } })
+  await at.run(snapshot)
+  const index = await at.repository.index()
+  const locate = index.locate.bind(index)
+  index.locate = async (kind, ids) => (kind === 'attributes' ? [undefined] : locate(kind, ids))
+  const { failures, result } = await at.run(snapshot)
+  expect(failures).toEqual([expect.stringMatching(/^\/file: attributes [0-9a-f]{64} is in no pack/)])
+  expect(result.filesUnchanged).toBe(1)
+  expect(attributesOf(join(at.target, 'file'))).toHaveLength(1)
 })
 
 test('a file with names elsewhere keeps its inode only if all of it is right', async () => {

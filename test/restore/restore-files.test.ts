@@ -1,10 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
+import { idBytes } from '../../src/base/ids.ts'
+import { DEFAULT_CUT_PARAMETERS } from '../../src/chunker/fastcdc.ts'
 import type { Snapshot } from '../../src/format/snapshot.ts'
+import { encodeNode } from '../../src/format/tree.ts'
 import { createAccounts } from '../../src/native/accounts.ts'
+import { ListBuilder, type SaveObject } from '../../src/repository/lists.ts'
+import { TreeBuilder } from '../../src/repository/trees.ts'
 import type { RestoreJob } from '../../src/restore/job.ts'
 import type { RestoreOptions } from '../../src/restore/options.ts'
 import { Report } from '../../src/restore/report.ts'
@@ -15,7 +20,7 @@ import { findSource } from '../../src/restore/walk.ts'
 import { WorkerPool } from '../../src/worker/pool.ts'
 import { openRestoring, type Restoring } from '../helpers/restoring.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
-import { storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
+import { ownMeta, snapshotOf, storeContent, storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
 
 async function restoreInWindows(at: Restoring, snapshot: Snapshot, windowWrites: number): Promise<Report> {
   const options: RestoreOptions = { target: at.target, verify: true }
@@ -82,6 +87,36 @@ describe('sparse files', () => {
     expect(readFileSync(join(at.target, 'asked/full')).equals(bytes)).toBe(true)
   })
 
+  test('of more than 4 GiB', async () => {
+    await using at = await openRestoring()
+    const session = at.repository.beginWrite()
+    const save: SaveObject = (kind, plain) => session.saveObject(kind, plain)
+    const [zeros, tail] = await Promise.all(
+      [Buffer.alloc(DEFAULT_CUT_PARAMETERS.maxBytes), Buffer.from('the end')].map((part) =>
+        storeContent(session, part, DEFAULT_CUT_PARAMETERS),
+      ),
+    )
+    const lists = new ListBuilder(save)
+    for (let i = 0; i < 17_000; i++) await lists.add(idBytes(zeros!.content!.id), [zeros!.size])
+    await lists.add(idBytes(tail!.content!.id), [tail!.size])
+    const trees = new TreeBuilder(save)
+    const name = byteStringOf('huge')
+    await trees.add(name, encodeNode({ ...ownMeta(), type: 'file', name, sparse: true, ...(await lists.finish()) }))
+    const snapshot = snapshotOf(await trees.finish())
+    await session.flush()
+
+    const { result } = await at.run(snapshot)
+    const size = 17_000 * DEFAULT_CUT_PARAMETERS.maxBytes + 7
+    expect(result).toMatchObject({ totalBytes: size, bytesWritten: 7, failureCount: 0 })
+    expect(statSync(join(at.target, 'huge')).size).toBe(size)
+    expect(blocks(at, 'huge')).toBeLessThan(MIB)
+    const end = Buffer.alloc(8)
+    const fd = openSync(join(at.target, 'huge'), 'r')
+    readSync(fd, end, 0, 8, size - 8)
+    closeSync(fd)
+    expect(end.toString()).toBe('\0the end')
+  })
+
   test('of zeros are written over what is not zero', async () => {
     await using at = await openRestoring()
     const snapshot = await storeSnapshot(at.repository, { holes: { file: bytes, sparse: true } })
@@ -123,6 +158,18 @@ describe('a target that takes no files', () => {
       expect(result.bytesReused).toBeGreaterThan(1_000_000)
       for (const [name, bytes] of Object.entries(listing))
         expect(bytes.equals(readFileSync(join(at.target, name)))).toBe(true)
+    } finally {
+      execFileSync('umount', [at.target])
+    }
+  })
+
+  test('because one file is larger than its disk ends the run before anything is written', async (context) => {
+    await using at = await openRestoring()
+    if (!smallDisk(at, '4m')) return context.skip('mounting a file system takes root')
+    try {
+      const snapshot = await storeSnapshot(at.repository, { large: seededBytes('large', 6_000_000) })
+      await expect(at.run(snapshot)).rejects.toMatchObject({ code: 'NO_SPACE', details: { missingBytes: 6_000_000 } })
+      expect(readdirSync(at.target)).toEqual([])
     } finally {
       execFileSync('umount', [at.target])
     }
