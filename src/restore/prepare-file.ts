@@ -29,11 +29,13 @@ export async function prepareFile(
     const existing = directory.isNew || directory.state === 'missing' ? undefined : lstat(target)
     if (existing && job.options.overwrite === 'never') {
       job.report.item(path, 'skipped', node.size)
+      job.report.advance(node.size)
       return undefined
     }
     const first = node.linkGroup === undefined ? undefined : groups.get(node.linkGroup)
     if (first) {
       linkFile(job, first, path, target, existing)
+      job.report.advance(node.size)
       return undefined
     }
     job.report.add('totalBytes', node.size)

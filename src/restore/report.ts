@@ -99,12 +99,13 @@ export class Report {
 
   #tell(path?: ByteString): void {
     const { progress = noProgress } = this.#options
+    const expected = this.#expected // a snapshot's summary may count less than there is: it knows only regular files
     progress({
       phase: 'restoring',
       filesDone: this.#filesDone,
-      totalFiles: this.#expected?.files,
+      totalFiles: expected && Math.max(expected.files, this.#filesDone),
       bytesDone: this.#bytesDone,
-      totalBytes: this.#expected?.bytes,
+      totalBytes: expected && Math.max(expected.bytes, this.#bytesDone),
       errorCount: this.#counts.failureCount,
       current: path && displayBytes(path),
     })

@@ -26,10 +26,17 @@ export function findTarget(target: string): Target {
 /** Makes the directory and those above it. Rejects DENIED, NO_SPACE, EXISTS, IO. */
 export function makeTarget({ path }: Target, target: string): void {
   try {
-    mkdirSync(fromByteString(path), { recursive: true, mode: 0o700 })
+    makeDirectories(path)
   } catch (error) {
     throw fileError(`cannot restore into ${target}`, error, { target })
   }
+}
+
+/** Not by `mkdir` with `recursive`, which never ends where nothing can be made, as in /proc (Node 20). */
+function makeDirectories(path: ByteString): void {
+  if (statSync(fromByteString(path), { throwIfNoEntry: false })?.isDirectory()) return
+  makeDirectories(dirname(path) as ByteString)
+  mkdirSync(fromByteString(path), { mode: 0o700 })
 }
 
 /** The path without symbolic links, as far as it exists. */

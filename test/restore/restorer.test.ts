@@ -325,6 +325,17 @@ test('interrupted, it stops, and goes on where it was', async () => {
   expect(result.bytesReused).toBeGreaterThan(0)
 })
 
+test('progress arrives at the whole also with links and what is left alone', async () => {
+  await using at = await openRestoring()
+  const linked = { file: 'linked', linkGroup: '0123456789abcdef' }
+  const snapshot = await storeSnapshot(at.repository, { a: linked, b: linked, c: 'alone', d: { symlink: 'a' } })
+  for (const overwrite of ['always', 'never'] as const) {
+    const states: unknown[] = []
+    await at.run(snapshot, { overwrite, progress: (state) => states.push(state) })
+    expect(states.at(-1)).toMatchObject({ filesDone: 4, totalFiles: 4, bytesDone: 17, totalBytes: 17 })
+  }
+})
+
 test('progress knows the whole beforehand and arrives at it', async () => {
   await using at = await openRestoring()
   const states: unknown[] = []
