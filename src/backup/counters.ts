@@ -24,6 +24,8 @@ export class Counters {
   #bytes = 0
   #bytesRead = 0
   #totals: { files: number; bytes: number } | undefined
+  /** What to count once the parent's totals are passed. */
+  #guessed: WalkOptions | undefined
   #scan: { timer: NodeJS.Timeout; stop: AbortController } | undefined
 
   constructor(options: Pick<BackupOptions, 'onFailure' | 'onItem' | 'progress'>) {
@@ -36,9 +38,14 @@ export class Counters {
     if (parent) this.#totals = { files: parent.totalFiles, bytes: parent.totalBytes }
   }
 
-  /** Counts the source in the background if the run turns out to be long and there is no guess. */
+  /** Counts the source in the background if the run turns out to be long, and there is no guess or it turns out too small. */
   scanLater(walk: WalkOptions): void {
-    if (this.#totals || this.#progress === noProgress) return
+    if (this.#progress === noProgress) return
+    if (this.#totals) this.#guessed = walk
+    else this.#startScan(walk, SCAN_AFTER_MS)
+  }
+
+  #startScan(walk: WalkOptions, afterMs: number): void {
     const stop = new AbortController()
     const scan = async (): Promise<void> => {
       const totals = { files: 0, bytes: 0 }
@@ -52,7 +59,7 @@ export class Counters {
       }
       this.#totals = totals
     }
-    const timer = setTimeout(() => scan().catch(() => {}), SCAN_AFTER_MS) // a guess that fails is no loss
+    const timer = setTimeout(() => scan().catch(() => {}), afterMs) // a guess that fails is no loss
     this.#scan = { timer, stop }
   }
 
@@ -104,6 +111,10 @@ export class Counters {
   }
 
   #report(): void {
+    if (this.#guessed && this.#totals && this.#bytes > this.#totals.bytes) {
+      this.#startScan(this.#guessed, 0)
+      this.#guessed = undefined
+    }
     const totals = this.#totals && {
       totalFiles: Math.max(this.#totals.files, this.#fileCount),
       totalBytes: Math.max(this.#totals.bytes, this.#bytes),

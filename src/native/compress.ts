@@ -16,8 +16,11 @@ export interface Compressor {
   compressInto(plain: Uint8Array, target: Uint8Array, offset: number): number
 }
 
+/** How hard to compress: a zstd level, `off`, or by what pays. */
+export type Effort = 'auto' | 'off' | number
+
 /**
- * `effort` is a zstd level from -7 to 19, or `auto`: a fast level first, raw where that saves next to nothing, and a
+ * `effort` is a zstd level from -7 to 19, `off`, or `auto`: a fast level first, raw where that saves next to nothing, and a
  * better level where it saves much. Holds a zstd context, some 100 KB to some MB, until it is collected.
  *
  * Ratio of 64 KiB chunks and, in brackets, MB/s on one core of a 2.5 GHz Xeon (bench/compress.bench.ts):
@@ -34,7 +37,8 @@ export interface Compressor {
  * blocks; from 3 on, levels cost more than they save. Looking at the first result from a quarter saved on takes nearly
  * all of text and few blocks.
  */
-export function createCompressor(effort: 'auto' | number): Compressor {
+export function createCompressor(effort: Effort): Compressor {
+  if (effort === 'off') return { compressInto: () => 0 }
   if (effort !== 'auto' && !(Number.isInteger(effort) && effort >= -7 && effort <= 19))
     throw new RangeError(`zstd level must be from -7 to 19: ${effort}`)
   let context: Zstd.CCtx | undefined

@@ -3,11 +3,12 @@ import { type ByteString, fromByteString, isAllZero } from '../base/bytes.ts'
 import { ChainkeepError, reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { type ObjectHeader, RECORD_HEADER_BYTES, recordLength, sealObject } from '../format/object.ts'
+import type { Effort } from '../native/compress.ts'
 import { hashChunks } from '../native/hash.ts'
 import { type CutParameters, endsAtMost, type FindCuts } from '../native/scan.ts'
 import { fileSignature } from './file-signature.ts'
 import type { Ask } from './tasks.ts'
-import type { Effort, Tools } from './tools.ts'
+import type { Tools } from './tools.ts'
 
 /** Reads parts of files, cuts them into chunks, hashes them, and seals those that the asker wants. */
 export interface CutTask {

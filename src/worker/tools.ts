@@ -1,4 +1,4 @@
-import { type Compressor, createCompressor } from '../native/compress.ts'
+import { type Compressor, createCompressor, type Effort } from '../native/compress.ts'
 import { sha3_256 } from '../native/hash.ts'
 import { type CutParameters, createFindCuts, type FindCuts } from '../native/scan.ts'
 
@@ -12,9 +12,6 @@ export interface Tools {
   borrow(length: number): Buffer
   giveBack(buffer: Buffer): void
 }
-
-/** How hard to compress: see `createCompressor`. */
-export type Effort = 'auto' | number
 
 export function createTools(): Tools {
   const scanners = new Map<string, FindCuts>()

@@ -5,6 +5,7 @@ import { type BackupOptions, backup as runBackup } from '../../backup/archiver.t
 import { byteStringOf } from '../../base/bytes.ts'
 import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
 import type { SnapshotKind } from '../../format/snapshot.ts'
+import type { Effort } from '../../native/compress.ts'
 import { createLocalRepository } from '../../repository/local.ts'
 import { findSnapshot } from '../../repository/snapshots.ts'
 import {
@@ -37,7 +38,7 @@ interface Options {
   readonly stdin?: boolean
   readonly stdinFilename?: string
   readonly init?: boolean
-  readonly compression?: 'auto' | number
+  readonly compression?: Effort
 }
 
 export const backup: Verb = defineVerb<Options>({
@@ -72,9 +73,9 @@ Every snapshot is complete: each can be restored without the others.`,
     new Option('--init', 'create the repository if there is none'),
     parsedOption(
       '--compression <level>',
-      'auto, fast, better, max, or a zstd level from -7 to 19',
+      'auto, off, fast, better, max, or a zstd level from -7 to 19',
       parseCompression,
-      'It is auto, fast, better, max, or a number from -7 to 19.',
+      'It is auto, off, fast, better, max, or a number from -7 to 19.',
     ),
   ],
   examples: [
