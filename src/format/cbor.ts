@@ -1,4 +1,4 @@
-import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import { decode, encode, rfc8949EncodeOptions, Token, Tokenizer, Type } from 'cborg'
 import { type ByteString, toByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
@@ -10,11 +10,13 @@ export function encodeCbor(value: unknown): Uint8Array {
 
 /** Strict inverse: the one item must fill `bytes`. Maps become `Map`s. Throws BAD_FORMAT that names `file`. */
 export function decodeCbor(bytes: Uint8Array, file: string): unknown {
+  const tokenizer = strictTokenizer(bytes)
   try {
-    return decode(bytes, DECODE_OPTIONS)
+    return decode(bytes, { ...DECODE_OPTIONS, tokenizer })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new ChainkeepError('BAD_FORMAT', `${file}: ${reason} at offset 0`, { file, offset: 0 }, error)
+    const offset = tokenizer.start
+    throw new ChainkeepError('BAD_FORMAT', `${file}: ${reason} at offset ${offset}`, { file, offset }, error)
   }
 }
 
@@ -28,6 +30,41 @@ const DECODE_OPTIONS = {
   allowNaN: false,
   rejectDuplicateMapKeys: true,
 } as const
+
+/** cborg's, but for floats, which are refused, and for texts, of which cborg mends what is not UTF-8 and drops a byte order mark. */
+function strictTokenizer(bytes: Uint8Array): StrictTokenizer {
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) // of a Buffer, cborg would give views
+  const inner = new Tokenizer(plain, DECODE_OPTIONS)
+  let start = 0
+  return {
+    get start() {
+      return start
+    },
+    done: () => inner.done(),
+    pos: () => inner.pos(),
+    next() {
+      start = inner.pos()
+      const token = inner.next()
+      if (Type.equals(token.type, Type.float)) throw new Error('a float')
+      if (!Type.equals(token.type, Type.string)) return token
+      const text = plain.subarray(start + headLength(plain[start]!), inner.pos())
+      return new Token(Type.string, UTF8.decode(text), token.encodedLength)
+    },
+  }
+}
+
+interface StrictTokenizer extends Pick<Tokenizer, 'done' | 'next' | 'pos'> {
+  /** Where the last item that was asked for begins. */
+  readonly start: number
+}
+
+/** Of an item that begins with `byte`. */
+function headLength(byte: number): number {
+  const argument = byte & 31
+  return argument < 24 ? 1 : 1 + 2 ** (argument - 24)
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Typed access to the fields of one decoded map. Unknown keys are ignored (FORMAT.md §1); wrong types throw BAD_FORMAT. */
 export class CborMap {

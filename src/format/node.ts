@@ -166,13 +166,14 @@ export function attributesFromArray(value: unknown, file: string): Attribute[] {
     throw new ChainkeepError('BAD_FORMAT', `${file}: not a set of attributes`, { file })
   }
   if (!Array.isArray(value)) return fail()
-  return value.map((item: unknown) => {
+  const attributes = value.map((item: unknown): Attribute => {
     if (!Array.isArray(item) || item.length !== 2) return fail()
     const [name, content] = item as unknown[]
     if (!(name instanceof Uint8Array) || !(content instanceof Uint8Array) || name.length === 0 || name.includes(0))
       return fail()
     return { name: toByteString(name), value: content }
   })
+  return attributes.every(({ name }, i) => i === 0 || attributes[i - 1]!.name < name) ? attributes : fail()
 }
 
 function decodeBase(map: CborMap, file: string): NodeBase {
@@ -198,7 +199,10 @@ function decodeLinkGroup(map: CborMap): string {
 }
 
 function decodeAttributes(map: CborMap, file: string): NodeBase['attributes'] {
-  if (map.has(KEY.attributesId)) return objectIdAt(map.id(KEY.attributesId))
+  if (map.has(KEY.attributesId)) {
+    if (map.has(KEY.attributes)) map.fail(KEY.attributes, 'absent, though there is an id of attributes')
+    return objectIdAt(map.id(KEY.attributesId))
+  }
   return map.has(KEY.attributes) ? attributesFromArray(map.array(KEY.attributes), file) : undefined
 }
 
@@ -213,7 +217,8 @@ function decodeFileFields(map: CborMap, file: string): Pick<FileNode, 'size' | '
   const sparse = map.flag(KEY.sparse) || undefined
   const torn = map.flag(KEY.torn) || undefined
   if (size === 0) {
-    if (map.has(KEY.contentId)) map.fail(KEY.contentId, 'absent, though the file is empty')
+    for (const key of [KEY.contentHeight, KEY.contentId])
+      if (map.has(key)) map.fail(key, 'absent, though the file is empty')
     return { size, sparse, torn }
   }
   const content = { height: map.integer(KEY.contentHeight, 0, MAX_LIST_HEIGHT), id: objectIdAt(map.id(KEY.contentId)) }

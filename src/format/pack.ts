@@ -103,6 +103,7 @@ export function decodePackFooter(bytes: Uint8Array, file: string, packLength: nu
   if (checksum !== crc32(bytes.subarray(0, 52))) reader.fail('a pack footer with a wrong checksum', 0)
   if (flags !== 0) reader.fail(`a pack with unknown flags ${flags}`, 48)
   if (length !== packLength) reader.fail(`a pack of ${packLength} bytes that should have ${length}`, 8)
+  if (count === 0) reader.fail('a pack of no records', 0)
   const trailerOffset = packLength - PACK_FOOTER_BYTES - trailerLength
   if (trailerLength !== count * PACK_ENTRY_BYTES || trailerOffset < PACK_HEADER_BYTES)
     reader.fail('an impossible trailer length', 4)

@@ -152,7 +152,7 @@ function snapshotFromMap(map: CborMap, file: string): Snapshot {
     program: map.text('program'),
     original: map.has('original') ? snapshotIdAt(map.id('original')) : undefined,
     summary: decodeSummary(map.map('summary')),
-    failures: map.array('failures').map((item) => decodeFailure(item, map)),
+    failures: decodeFailures(map),
     failureCount: map.integer('failure-count'),
   }
 }
@@ -160,6 +160,12 @@ function snapshotFromMap(map: CborMap, file: string): Snapshot {
 function decodeSummary(map: CborMap): SnapshotSummary {
   const entries = Object.entries(SUMMARY_KEYS).map(([field, key]) => [field, map.integer(key)])
   return Object.fromEntries(entries) as Record<keyof SnapshotSummary, number>
+}
+
+function decodeFailures(map: CborMap): Failure[] {
+  const failures = map.array('failures')
+  if (failures.length > MAX_LISTED_FAILURES) map.fail('failures', `an array of at most ${MAX_LISTED_FAILURES}`)
+  return failures.map((item) => decodeFailure(item, map))
 }
 
 function decodeFailure(item: unknown, map: CborMap): Failure {

@@ -57,9 +57,15 @@ describe('decoding refuses', () => {
     ['bytes of indefinite length', '5f4101ff'],
     ['a tag', 'c101'],
     ['undefined', 'f7'],
+    ['a float', 'f93c00'],
+    ['a long float', 'fb3ff0000000000000'],
     ['infinity', 'f97c00'],
     ['no number', 'f97e00'],
     ['a simple value', 'f820'],
+    ['text that is not UTF-8', '62c328'],
+    ['text that ends within a character', '61c3'],
+    ['half of a surrogate pair', '63eda080'],
+    ['a key that is not UTF-8', 'a161ff01'],
     ['a break', 'ff'],
     ['a reserved head', '1c'],
     ['bytes that are not there', '42ff'],
@@ -68,7 +74,13 @@ describe('decoding refuses', () => {
     ['2^32 pairs', 'ba7fffffff0101'],
   ])('%s', (_, digits) => {
     const error = expectRefusal(() => decoded(digits), 'BAD_FORMAT', 'file')
-    expect(error.details).toEqual({ file: 'file', offset: 0 })
+    expect(error.details).toEqual({ file: 'file', offset: expect.any(Number) })
+  })
+
+  test('what is wrong, and says where', () => {
+    const error = expectRefusal(() => decoded('83 00 61ff 02'), 'BAD_FORMAT', 'file')
+    expect(error.details.offset).toBe(2)
+    expect(error.message).toMatch(/at offset 2$/)
   })
 
   test('nesting without end', () => {
@@ -80,6 +92,18 @@ describe('decoding refuses', () => {
     const bytes = encodeCbor(cborMap([['key', [1, -700_000, 'text', new Uint8Array(30), cborMap([[1, true]])]]]))
     for (const short of truncations(bytes)) expectRefusal(() => decodeCbor(short, 'file'), 'BAD_FORMAT', 'file')
   })
+})
+
+test.each(['', 'a', 'ü'.repeat(23), '\ufeffmark', '\ufffd', '😀'.repeat(200), 'x'.repeat(70_000)])(
+  'text is kept as it is: %#',
+  (text) => expect(decodeCbor(encodeCbor([text]), 'file')).toEqual([text]),
+)
+
+test('bytes are the caller’s own, also those out of a Buffer', () => {
+  const encoded = Buffer.from(encodeCbor(new Uint8Array([1, 2, 3])))
+  const decodedBytes = decodeCbor(encoded, 'file')
+  encoded.fill(0)
+  expect(decodedBytes).toEqual(new Uint8Array([1, 2, 3]))
 })
 
 test('decoding is the inverse of encoding', () => {

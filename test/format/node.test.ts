@@ -80,12 +80,12 @@ describe('refused are', () => {
     ['names that are text', 1, ['text', 5]],
     ['types', 2, [0, 7, -1, 'file']],
     ['modes', 3, [0o10000, -1, '644', 2n ** 60n]],
-    ['times', 4, [2n ** 63n, -(2n ** 63n) - 1n, 'now', null, 1.5]],
+    ['times', 4, [2n ** 63n, -(2n ** 63n) - 1n, 'now', null]],
     ['owners', 5, [-1, 2 ** 32, 'root']],
     ['groups', 6, [-1, 2 ** 32, 'wheel']],
     ['names of owners', 7, [5, Buffer.from('x'), null]],
     ['names of groups', 8, [5, Buffer.from('x'), null]],
-    ['link groups', 9, ['x', 5, null]],
+    ['link groups', 9, ['x', 5, null, Buffer.alloc(7), Buffer.alloc(9), Buffer.alloc(0)]],
     ['attributes', 10, ['x', null, [1], [['a', 'b']], [[Buffer.from('a')]], [[Buffer.alloc(0), Buffer.alloc(1)]]]],
     ['ids of attributes', 11, [Buffer.alloc(31), Buffer.alloc(33), 'x'.repeat(32), null]],
     ['sizes', 12, [-1, 2n ** 53n, 'x', null]],
@@ -99,7 +99,19 @@ describe('refused are', () => {
 
   test.each([1, 2, 3, 5, 6, 12, 13, 14])('a file without key %d', (key) => refused(withKey(NODES.file, key, undefined)))
 
-  test('an empty file with content', () => refused(withKey(NODES.empty, 14, Buffer.alloc(32))))
+  test('an empty file with content', () => {
+    refused(withKey(NODES.empty, 14, Buffer.alloc(32)))
+    refused(withKey(NODES.empty, 13, 0))
+  })
+
+  test('attributes both inline and elsewhere, out of order, or twice', () => {
+    const [a, b] = ['a', 'b'].map((name) => [Buffer.from(name), Buffer.from('value')])
+    const inline: Node = { ...NODES.file, attributes: [{ name: byteStringOf('a'), value: new Uint8Array() }] }
+    nodeFromMap(withKey(NODES.file, 10, [a, b]), FILE)
+    refused(withKey(inline, 11, Buffer.alloc(32)))
+    refused(withKey(NODES.file, 10, [b, a]))
+    refused(withKey(NODES.file, 10, [a, a]))
+  })
 
   test('filters, which are not known yet', () => refused(withKey(NODES.file, 15, ['xor']), 'UNSUPPORTED'))
 

@@ -147,6 +147,7 @@ describe('the footer', () => {
   }
 
   test.each<[string, number, number, number]>([
+    ['no entries', 0, 0, 0],
     ['more entries than fit', 0, 3, 4],
     ['2^32 entries', 0, 2 ** 32 - 1, 4],
     ['a trailer of half an entry', 4, 24, 4],

@@ -134,7 +134,18 @@ describe('fields', () => {
     ['program', [undefined, 1]],
     ['original', [Buffer.alloc(0), 'x']],
     ['summary', [undefined, [], new Map(), new Map([['files-new', -1]])]],
-    ['failures', [undefined, 1, [1], [['a', 'b']], [[Buffer.from('a')]], [[Buffer.from('a'), 1]]]],
+    [
+      'failures',
+      [
+        new Array(1001).fill([Buffer.from('a'), 'b']),
+        undefined,
+        1,
+        [1],
+        [['a', 'b']],
+        [[Buffer.from('a')]],
+        [[Buffer.from('a'), 1]],
+      ],
+    ],
     ['failure-count', [undefined, -1, 1.5]],
   ])('%s', (key, values) => {
     for (const value of values)

@@ -26,10 +26,12 @@ const anyText = fc.string({ unit: 'grapheme', maxLength: 12 })
 const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined })
 const attributeName = fc.uint8Array({ minLength: 1, maxLength: 9 }).filter((bytes) => !bytes.includes(0))
-const anyAttributes = fc.array(
-  fc.record({ name: attributeName.map(toByteString), value: fc.uint8Array({ maxLength: 20 }) }),
-  { maxLength: 3 },
-)
+const anyAttributes = fc
+  .uniqueArray(fc.record({ name: attributeName.map(toByteString), value: fc.uint8Array({ maxLength: 20 }) }), {
+    maxLength: 3,
+    selector: ({ name }) => name,
+  })
+  .map((attributes) => attributes.sort((a, b) => (a.name < b.name ? -1 : 1)))
 const base = {
   name: anyName,
   mode: fc.nat(0o7777),
