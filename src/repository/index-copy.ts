@@ -5,13 +5,13 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { forEachLimited } from '../base/async.ts'
 import { type ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
+import { isAlive } from '../base/processes.ts'
 import { indexDamage } from './index-layout.ts'
 
 /**
  * Private copies of an index: LevelDB can be open in one process only, and nobody shall wait for another's backup.
  * They lie beside the index, or in the system's folder for temporary files where nothing can be written there.
  */
-const DAY_MS = 24 * 60 * 60 * 1000
 const NAME = /^chainkeep-index-(.*)-(\d+)-[A-Za-z0-9]{6}$/
 
 /** Makes an empty folder for a private index. Rejects DENIED, NO_SPACE, IO. */
@@ -96,14 +96,5 @@ async function isStale(path: string, name: RegExpExecArray | null): Promise<bool
   if (!name) return false
   const status = await stat(path).catch(() => undefined)
   if (!status || status.uid !== (process.getuid?.() ?? status.uid)) return false
-  return name[1] === hostname() ? !isAlive(Number(name[2])) : Date.now() - status.mtimeMs > DAY_MS
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errnoOf(error) === 'EPERM'
-  }
+  return name[1] === hostname() && !isAlive(Number(name[2])) // another host's are for that host to remove
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
 import { ChainkeepError, errnoOf, isCode } from '../base/errors.ts'
+import { isAlive } from '../base/processes.ts'
 import { decodeLock, encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
 
@@ -117,13 +118,4 @@ async function readLock(backend: Backend, name: string): Promise<LockFile | unde
 function isStale(lock: LockFile, { host, now }: Environment): boolean {
   if (lock.host === host && !isAlive(lock.pid)) return true
   return now() - lock.timeMs > STALE_MS
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errnoOf(error) === 'EPERM'
-  }
 }
