@@ -44,7 +44,7 @@ export interface PruneResult {
  */
 export async function prune(repository: Repository, options: PruneOptions = {}): Promise<PruneResult> {
   const { policy = DEFAULT_PRUNE_POLICY, dryRun = false } = options
-  await using _lock = dryRun ? undefined : await repository.lock('prune')
+  await using lock = dryRun ? undefined : await repository.lock('prune')
   const { plan, marks } = await planFor(repository, policy, options)
   if (dryRun) return { plan, dryRun, ...NOTHING_DONE }
 
@@ -59,6 +59,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   report()
   for (const pack of plan.remove) {
     throwIfInterrupted(signal) // these first: they make room for the others
+    await lock?.confirm()
     await removePacks(repository, [pack])
     done.packsRemoved++
     done.objectsFreed += pack.objects
@@ -67,6 +68,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   }
   for (const group of plan.rewrite) {
     throwIfInterrupted(signal)
+    await lock?.confirm()
     done.bytesFreed -= await rewrite(repository, group, marks)
     done.packsWritten++
     for (const pack of group.packs) {

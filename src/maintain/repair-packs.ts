@@ -34,7 +34,7 @@ export interface RepairedPack extends PackName {
  */
 export async function repairPacks(repository: Repository, options: RepairPacksOptions = {}): Promise<RepairedPack[]> {
   const { dryRun = false, progress = noProgress, signal } = options
-  await using _lock = dryRun ? undefined : await repository.lock('prune')
+  await using lock = dryRun ? undefined : await repository.lock('prune')
   const index = await repository.index()
   await index.refresh()
   const damaged = options.packs ? await findPacks(repository, options.packs) : await findDamaged(repository, options)
@@ -44,6 +44,7 @@ export async function repairPacks(repository: Repository, options: RepairPacksOp
     progress({ phase: 'repairing packs', filesDone: i, totalFiles: damaged.length })
     const found = await salvagePack(repository, pack)
     const objects = found.objects ?? index.pack(pack.id)?.objects
+    await lock?.confirm()
     if (!dryRun) await replaceWith(repository, pack, found)
     const salvaged = found.entries.length
     repaired.push({ ...pack, salvaged, lost: objects === undefined ? undefined : objects - salvaged })

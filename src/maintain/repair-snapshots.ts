@@ -50,7 +50,7 @@ export async function repairSnapshots(
   options: RepairSnapshotsOptions = {},
 ): Promise<RepairSnapshotsResult> {
   const { forgetOriginals = false, dryRun = false, progress = noProgress, signal } = options
-  await using _lock = dryRun ? undefined : await repository.lock('write')
+  await using lock = dryRun ? undefined : await repository.lock('write')
   const unreadable: { id: SnapshotId; message: string }[] = []
   const snapshots =
     options.snapshots ?? (await listSnapshots(repository, {}, (id, { message }) => unreadable.push({ id, message })))
@@ -79,6 +79,7 @@ export async function repairSnapshots(
   await session.flush() // FORMAT.md §10: packs, then index, then snapshots
   const repaired: RepairedSnapshot[] = []
   for (const { original, tree, losses } of damaged) {
+    await lock?.confirm()
     const id =
       tree && !dryRun ? await saveSnapshot(repository, { ...repairedManifest(original, losses), tree }) : undefined
     if (id && forgetOriginals) await removeSnapshot(repository, original.id)

@@ -27,13 +27,14 @@ export async function retag(
   change: TagChange,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<RetaggedSnapshot[]> {
-  await using _lock = await repository.lock('write')
+  await using lock = await repository.lock('write')
   const retagged: RetaggedSnapshot[] = []
   for (const { id, snapshot } of snapshots) {
     throwIfInterrupted(signal)
     const tags = changeTags(snapshot.tags, change)
     if (tags.join('\0') === snapshot.tags.join('\0')) continue
     const changed: Snapshot = { ...snapshot, tags, original: snapshot.original ?? id }
+    await lock.confirm()
     const newId = await saveSnapshot(repository, changed) // durable before the old one goes
     await removeSnapshot(repository, id)
     retagged.push({ id: newId, snapshot: changed, replaced: id })
