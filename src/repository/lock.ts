@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
-import { ChainkeepError, errnoOf, isCode } from '../base/errors.ts'
+import { ChainkeepError, isCode } from '../base/errors.ts'
 import { isAlive } from '../base/processes.ts'
 import { decodeLock, encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
