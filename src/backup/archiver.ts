@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { readAhead } from '../base/async.ts'
 import { type ByteString, byteStringOf, displayBytes } from '../base/bytes.ts'
-import { throwIfInterrupted } from '../base/errors.ts'
+import { reasonOf, throwIfInterrupted } from '../base/errors.ts'
 import type { ObjectId, SnapshotId } from '../base/ids.ts'
 import type { Progress } from '../base/progress.ts'
 import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
@@ -18,7 +18,7 @@ import { FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.
 import { chooseParent, latestFull, type ParentChoice } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
-import { reasonOf, resolveSources } from './sources.ts'
+import { resolveSources } from './sources.ts'
 import { storeStream } from './stream.ts'
 import { type WalkOptions, walkSource } from './walk.ts'
 
@@ -123,7 +123,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     const full = choice.kind === 'full' ? id : latestFull(choice.group)?.id
     const others = new Set<string>(snapshots.map((stored) => stored.id))
     for (const stored of choice.group) others.delete(stored.id)
-    pruneFileCaches(repository.cacheDirectory, (name) => name === id || name === full || others.has(name))
+    pruneFileCaches(repository.cacheDirectory, startMs, (name) => name === id || name === full || others.has(name))
   }
   return { id, snapshot, skipped }
 }

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import { type ByteString, fromByteString } from '../base/bytes.ts'
-import { errnoOf } from '../base/errors.ts'
+import { errnoOf, reasonOf } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
 import type { Node } from '../format/node.ts'
 import { decodeNode, encodeNode } from '../format/tree.ts'
@@ -62,8 +62,9 @@ class TreeBuild {
   readonly #options: BuildOptions
   readonly #items: AsyncIterator<PlannedItem>
   readonly #frames: Frame[] = []
-  /** Files with several names: their token, and the content of the first. */
-  readonly #links = new Map<string, { group: string; outcome?: ReadOutcome }>()
+  /** Files with several names, by inode: their token, which no other has, and what was read of the first. */
+  readonly #links = new Map<string, Link>()
+  readonly #groups = new Set<string>()
 
   constructor(options: BuildOptions, items: AsyncIterator<PlannedItem>) {
     this.#options = options
@@ -100,7 +101,10 @@ class TreeBuild {
     const { maker, remember, parentTree, onDirectory } = this.#options
     const frame = this.#frames.pop()!
     if (shrunk) await markChanged(frame)
-    if (!frame.stats) return frame.unchanged ? parentTree! : frame.builder.finish()
+    if (!frame.stats) {
+      remember?.leave({ signature: '', node: new Uint8Array(0) })
+      return frame.unchanged && cached ? parentTree! : this.#finish(frame)
+    }
     const tree = await this.#treeOf(frame, cached)
     const node = encodeNode(await directoryNode(maker, path, frame.name, frame.stats, tree, frame.isAncestor))
     onDirectory()
@@ -112,36 +116,40 @@ class TreeBuild {
   async #treeOf(frame: Frame, cached: CachedEntry | undefined): Promise<ObjectId> {
     const before = cached && decodeNode(cached.node, 'file cache')
     if (frame.unchanged && before?.type === 'directory') return before.tree
+    return this.#finish(frame)
+  }
+
+  async #finish(frame: Frame): Promise<ObjectId> {
     await markChanged(frame)
     return frame.builder.finish()
   }
 
   async #unmodified({ path, name, stats, cached }: PlannedItem & { type: 'unmodified' }): Promise<void> {
     if (stats.isFile()) this.#options.onFile(path, 'unmodified', Number(stats.size))
-    if (stats.nlink > 1n) this.#rememberLink(stats, decodeNode(cached.node, 'file cache'))
-    this.#options.remember?.entry(name, cached)
-    await this.#add(name, cached.node, cached)
+    const node = stats.nlink > 1n ? this.#regroup(path, stats, cached.node) : cached.node
+    this.#options.remember?.entry(name, { signature: cached.signature, node })
+    await this.#add(name, node, cached)
   }
 
-  #rememberLink(stats: BigIntStats, node: Node): void {
-    if (node.type !== 'file' || node.linkGroup === undefined) return
-    const { size, content } = node
-    this.#links.set(inodeOf(stats), {
-      group: node.linkGroup,
-      outcome: { type: 'read', file: { size, content }, stats },
-    })
+  /** Names that were linked before may have moved away, and others be linked where they were. */
+  #regroup(path: ByteString, stats: BigIntStats, encoded: Uint8Array): Uint8Array {
+    const node = decodeNode(encoded, 'file cache')
+    const { group } = this.#linkOf(stats, path, node.linkGroup)
+    return group === node.linkGroup ? encoded : encodeNode({ ...node, linkGroup: group })
   }
 
   async #entry(item: PlannedItem & { type: 'entry' }): Promise<void> {
     const { path, name, cached } = item
     const { remember, onFailure, onUnsupported, onFile } = this.#options
     const made = await this.#makeNode(item)
-    if (made.type === 'failed') return onFailure(path, made.reason)
-    if (!made.node) return onUnsupported(path)
+    if (made.type === 'failed' || !made.node) {
+      if (cached) await markChanged(this.#frames.at(-1)!) // what is left out is not taken over either
+      return made.type === 'failed' ? onFailure(path, made.reason) : onUnsupported(path)
+    }
     const { node, stats, torn } = made
     const encoded = encodeNode(node)
     if (torn) onFailure(path, 'it changed while it was read, every time')
-    else remember?.entry(name, { signature: fileSignature(stats), node: encoded })
+    remember?.entry(name, { signature: torn ? READ_AGAIN : fileSignature(stats), node: encoded })
     if (node.type === 'file')
       onFile(path, cached ? (sameBytes(encoded, cached.node) ? 'unmodified' : 'changed') : 'new', node.size)
     await this.#add(name, encoded, cached)
@@ -152,27 +160,28 @@ class TreeBuild {
     const { maker } = this.#options
     const link = stats.nlink > 1n ? this.#linkOf(stats, path) : undefined
     if (!stats.isFile()) return tryMake(stats, () => specialNode(maker, path, name, stats, link?.group))
-    const outcome = item.isLink && link?.outcome ? link.outcome : await this.#read(item)
-    if (link) link.outcome = outcome
+    const outcome = item.isLink && link?.content ? link.content : await this.#read(item)
     if (outcome.type === 'failed') return outcome
+    if (link) link.content = outcome
     const { file } = outcome
     return tryMake(outcome.stats, () => fileNode(maker, path, name, outcome.stats, file, link?.group), file.torn)
   }
 
-  /** The token is made of the first name: stable as long as that is there. */
-  #linkOf(stats: BigIntStats, path: ByteString): { group: string; outcome?: ReadOutcome } {
+  /** A new token is made of the first name, so that it is the same as long as that is there. */
+  #linkOf(stats: BigIntStats, path: ByteString, group: string = groupOf(path)): Link {
     const inode = inodeOf(stats)
     let link = this.#links.get(inode)
-    if (!link)
-      this.#links.set(
-        inode,
-        (link = { group: Buffer.from(shake256(fromByteString(path)).subarray(0, 8)).toString('hex') }),
-      )
+    if (!link) {
+      while (this.#groups.has(group)) group = groupOf(group as ByteString)
+      this.#groups.add(group)
+      this.#links.set(inode, (link = { group }))
+    }
     return link
   }
 
-  /** Takes the file's segments, which are the next items. */
-  #read({ path, stats, segments }: PlannedItem & { type: 'entry' }): Promise<ReadOutcome> {
+  /** Takes the file's segments, which are the next items. A further name whose first could not be read has none. */
+  #read({ path, stats, segments, isLink }: PlannedItem & { type: 'entry' }): Promise<ReadOutcome> {
+    if (isLink) return this.#options.reader.assemble(path, stats)
     const items = this.#items
     async function* follow(): AsyncGenerator<Segment, void, undefined> {
       for (let n = 0; n < segments; n++) {
@@ -195,6 +204,13 @@ class TreeBuild {
   }
 }
 
+interface Link {
+  readonly group: string
+  content?: ReadOutcome & { type: 'read' }
+}
+
+const groupOf = (seed: ByteString): string => Buffer.from(shake256(fromByteString(seed))).toString('hex', 0, 8)
+
 type MadeNode =
   | { readonly type: 'failed'; readonly reason: string }
   | { readonly type: 'made'; readonly node: Node | undefined; readonly stats: BigIntStats; readonly torn: boolean }
@@ -204,9 +220,8 @@ async function tryMake(stats: BigIntStats, make: () => Promise<Node | undefined>
   try {
     return { type: 'made', node: await make(), stats, torn }
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === undefined || !('syscall' in (error as object))) throw error
-    return { type: 'failed', reason: errno }
+    if (errnoOf(error) === undefined) throw error
+    return { type: 'failed', reason: reasonOf(error) }
   }
 }
 
@@ -218,4 +233,6 @@ async function markChanged(frame: Frame): Promise<void> {
   for (const { name, node } of held) await frame.builder.add(name, node)
 }
 
+/** No file's signature. What is in the snapshot must be remembered in any case, so that its removal is noticed. */
+const READ_AGAIN = ''
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

@@ -1,4 +1,16 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ByteReader, type ByteString, ByteWriter, fromByteString, toByteString } from '../base/bytes.ts'
@@ -41,8 +53,8 @@ export class FileCacheWriter implements Disposable {
   constructor(cacheDirectory: string, startMs: number) {
     this.#folder = folderOf(cacheDirectory)
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    this.#path = join(this.#folder, `unfinished-${process.pid}`)
-    this.#fd = openSync(this.#path, 'w', 0o600)
+    this.#path = join(this.#folder, `unfinished-${randomBytes(8).toString('hex')}`) // there may be several at once
+    this.#fd = openSync(this.#path, 'wx', 0o600)
     this.#push(new ByteWriter(10).u8(TYPE.header).u8(VERSION).u64(startMs).finish())
   }
 
@@ -138,7 +150,7 @@ export class FileCacheReader implements Disposable {
 
   /**
    * What was known of the entry `name` of the current directory. Names must be asked for in order; `onSkipped` hears when
-   * something that was there before has been passed over.
+   * something that was there before has been passed over, or was a directory.
    */
   entry(name: ByteString, onSkipped: () => void): CachedEntry | undefined {
     const record = this.#seek(name, onSkipped)
@@ -146,25 +158,22 @@ export class FileCacheReader implements Disposable {
       this.#advance()
       return record
     }
-    if (record) this.#skip() // it was a directory
+    if (record) this.#pass(onSkipped)
     return undefined
   }
 
-  /** Whether there was a directory `name`; then it is the current one until `leave`. */
+  /** Whether there was a directory `name`; then it is the current one until `leave`. `onSkipped` as with `entry`. */
   enter(name: ByteString, onSkipped: () => void): boolean {
     const record = this.#seek(name, onSkipped)
     if (!record) return false
     if (record.type === 'directory') this.#advance()
-    else this.#skip()
+    else this.#pass(onSkipped)
     return record.type === 'directory'
   }
 
   /** Ends the current directory and answers what was known of it. */
   leave(onSkipped: () => void): CachedEntry | undefined {
-    while (this.#next && this.#next.type !== 'leave') {
-      onSkipped()
-      this.#skip()
-    }
+    while (this.#next && this.#next.type !== 'leave') this.#pass(onSkipped)
     const record = this.#next
     this.#advance()
     return record
@@ -178,15 +187,13 @@ export class FileCacheReader implements Disposable {
 
   /** Passes over names before `name`; answers the record of that name. */
   #seek(name: ByteString, onSkipped: () => void): Exclude<CacheRecord, { type: 'leave' }> | undefined {
-    while (this.#next && this.#next.type !== 'leave' && this.#next.name < name) {
-      onSkipped()
-      this.#skip()
-    }
+    while (this.#next && this.#next.type !== 'leave' && this.#next.name < name) this.#pass(onSkipped)
     return this.#next && this.#next.type !== 'leave' && this.#next.name === name ? this.#next : undefined
   }
 
   /** Passes over one entry, or a directory with all that is in it. */
-  #skip(): void {
+  #pass(onSkipped: () => void): void {
+    onSkipped()
     let depth = 0
     do {
       if (this.#next?.type === 'directory') depth++
@@ -269,8 +276,18 @@ function readFully(fd: number, buffer: Buffer): number {
   return done
 }
 
-/** Removes the caches that `keep` does not want. */
-export function pruneFileCaches(cacheDirectory: string, keep: (snapshot: string) => boolean): void {
+/** What a killed run has left behind is removed after this long. */
+const UNFINISHED_FOR_MS = 7 * 24 * 3600 * 1000
+
+/**
+ * Removes the caches that `keep` does not want, unless they were written since `startMs`: another backup may just have
+ * made them.
+ */
+export function pruneFileCaches(cacheDirectory: string, startMs: number, keep: (snapshot: string) => boolean): void {
   const folder = folderOf(cacheDirectory)
-  for (const name of readdirSync(folder)) if (/^[0-9a-f]{64}$/.test(name) && !keep(name)) unlinkSync(join(folder, name))
+  for (const name of readdirSync(folder)) {
+    const until = name.startsWith('unfinished-') ? startMs - UNFINISHED_FOR_MS : keep(name) ? 0 : startMs
+    const stats = statSync(join(folder, name), { throwIfNoEntry: false })
+    if (stats && stats.mtimeMs < until) rmSync(join(folder, name), { force: true })
+  }
 }

@@ -17,7 +17,7 @@ export type PlannedItem =
       readonly isAncestor: boolean
       readonly wasThere: boolean
     }
-  /** `cached` is what the directory itself was; `shrunk` whether names are gone from it. */
+  /** `cached` is what the directory itself was, if all of it is remembered; `shrunk` whether names are gone from it. */
   | {
       readonly type: 'leave'
       readonly path: ByteString
@@ -71,25 +71,28 @@ export async function* planReads(
   }
   /** Whether each directory on the current path was there before. */
   const known: boolean[] = [true]
-  for (const event of events) {
-    if (++items % ITEMS_PER_BATCH === 0) {
-      await reader.flush()
-      await setImmediate() // signals and finished work are heard of
-      throwIfInterrupted(signal)
+  try {
+    for (const event of events) {
+      if (++items % ITEMS_PER_BATCH === 0) {
+        await reader.flush()
+        await setImmediate() // signals and finished work are heard of
+        throwIfInterrupted(signal)
+      }
+      if (event.type === 'enter') {
+        const wasThere = known.at(-1)! && (cache?.enter(event.name, onSkipped) ?? false)
+        known.push(wasThere)
+        shrunk.push(false)
+        yield { ...event, wasThere }
+      } else if (event.type === 'leave') {
+        const cached = known.pop() ? cache?.leave(onSkipped) : undefined
+        yield { ...event, cached, shrunk: shrunk.pop()! }
+      } else yield* planEntry(event, known.at(-1)! ? cache?.entry(event.name, onSkipped) : undefined)
     }
-    if (event.type === 'enter') {
-      const wasThere = known.at(-1)! && (cache?.enter(event.name, onSkipped) ?? false)
-      known.push(wasThere)
-      shrunk.push(false)
-      yield { ...event, wasThere }
-    } else if (event.type === 'leave') {
-      const cached = known.pop() ? cache?.leave(onSkipped) : undefined
-      yield { ...event, cached, shrunk: shrunk.pop()! }
-    } else yield* planEntry(event, known.at(-1)! ? cache?.entry(event.name, onSkipped) : undefined)
+  } finally {
+    await reader.flush() // also when the walk fails: whoever awaits a segment must hear of it
   }
-  await reader.flush()
-  cache?.leave(onSkipped)
-  yield { type: 'leave', path: '/' as ByteString, cached: undefined, shrunk: shrunk[0]! }
+  const cached = cache?.leave(onSkipped)
+  yield { type: 'leave', path: '/' as ByteString, cached, shrunk: shrunk[0]! }
 
   async function* planEntry(
     event: SourceEvent & { type: 'entry' },
@@ -100,18 +103,22 @@ export async function* planReads(
       yield { ...event, type: 'unmodified', cached }
       return
     }
-    const isLink = stats.isFile() && stats.nlink > 1n && links.has(inodeOf(stats))
-    if (stats.nlink > 1n) links.add(inodeOf(stats))
+    const mayBeLink = stats.isFile() && stats.nlink > 1n
+    const isLink = mayBeLink && links.has(inodeOf(stats))
+    if (mayBeLink) links.add(inodeOf(stats))
     const size = Number(stats.size)
     const segments = stats.isFile() && !isLink ? reader.segmentCount(size) : 0
     yield { ...event, cached, segments, isLink }
-    for (let n = 0; n < segments; n++) yield { type: 'segment', ...(await reader.begin(path, size, n)) }
+    for (let n = 0; n < segments; n++) {
+      throwIfInterrupted(signal) // one large file may take minutes
+      yield { type: 'segment', ...(await reader.begin(path, size, n)) }
+    }
     if (size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
   }
 }
 
-/** Tells files from one another within one run. */
-export const inodeOf = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}`
+/** Tells files from one another within one run, even if one goes and another gets its inode (where there are birth times). */
+export const inodeOf = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 
 /**
  * Whether a file may have changed again within the tick of the clock in which it last changed, after it was looked at

@@ -1,7 +1,7 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
 import { mapOrdered, Semaphore } from '../base/async.ts'
 import { type ByteString, fromByteString } from '../base/bytes.ts'
-import { errnoOf } from '../base/errors.ts'
+import { errnoOf, reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import type { RepositoryConfig } from '../format/config.ts'
 import { ListBuilder } from '../repository/lists.ts'
@@ -37,7 +37,7 @@ export interface BegunSegment {
 export type ReadOutcome =
   /** `stats` are those that `file` belongs to. */
   | { readonly type: 'read'; readonly file: FileContent; readonly stats: BigIntStats }
-  /** `reason` is an errno name. */
+  /** `reason` is for people. */
   | { readonly type: 'failed'; readonly reason: string }
 
 export interface FileReaderOptions {
@@ -78,13 +78,13 @@ export class FileReader {
     const file = { path, offset, length: Math.min(this.segmentBytes, size - offset) }
     if (size <= SMALL_BYTES) return this.#addToBatch(file)
     const task = await this.#run([file], file.length)
-    return { result: task.result.then(([only]) => only!) }
+    return begun(task.result.then(([only]) => only!))
   }
 
   /** Begins to read bytes that come from elsewhere: one segment of them, which change hands. */
   async beginBytes(bytes: Uint8Array): Promise<BegunSegment> {
     const task = await this.#run([{ bytes }], bytes.length, [bytes.buffer as ArrayBuffer])
-    return { result: task.result.then(([only]) => only!) }
+    return begun(task.result.then(([only]) => only!))
   }
 
   /** Begins what has been collected of small files: before waiting for any of them. */
@@ -97,14 +97,18 @@ export class FileReader {
   }
 
   /**
-   * Puts a file together from its segments, given in order. If it changed since `stats`, or between segments, it is read
-   * again, and at the last attempt taken as it is, torn.
+   * Puts a file together from its segments, given in order; without them, it is read now. If it changed since `stats`, or
+   * between segments, it is read again, and at the last attempt taken as it is, torn.
    */
-  async assemble(path: ByteString, stats: BigIntStats, segments: AsyncIterable<Segment>): Promise<ReadOutcome> {
+  async assemble(
+    path: ByteString,
+    stats: BigIntStats,
+    segments: AsyncIterable<Segment> = this.#readAlone(path, Number(stats.size)),
+  ): Promise<ReadOutcome> {
     let outcome = await this.#collect(stats, segments)
     for (let attempt = 0; outcome.type === 'changed' && attempt < MORE_ATTEMPTS; attempt++) {
-      const now = tryStat(path)
-      if (!now?.isFile()) return { type: 'failed', reason: now ? 'not a regular file any more' : 'ENOENT' }
+      const now = lookAgain(path)
+      if (typeof now === 'string') return { type: 'failed', reason: now }
       outcome = await this.#collect(now, this.#readAlone(path, Number(now.size)))
     }
     return outcome.type === 'changed'
@@ -141,7 +145,7 @@ export class FileReader {
     this.#batch.files.push(file)
     this.#batch.bytes += file.length
     if (this.#batch.bytes >= BATCH_BYTES || this.#batch.files.length >= BATCH_FILES) await this.flush()
-    return { result }
+    return begun(result)
   }
 
   /** Begins a task, once there is room for one. */
@@ -161,7 +165,6 @@ export class FileReader {
         return splitResult(done)
       })
       .finally(() => this.#begun.release())
-    result.catch(() => {}) // reported when its turn comes
     return { result }
   }
 
@@ -196,11 +199,18 @@ function splitResult({ files, ids, lengths }: CutResult): Segment[] {
   })
 }
 
-function tryStat(path: ByteString): BigIntStats | undefined {
+/** What `path` is by now, or why it cannot be read. */
+function lookAgain(path: ByteString): BigIntStats | string {
   try {
-    return lstatSync(fromByteString(path), { bigint: true })
+    const stats = lstatSync(fromByteString(path), { bigint: true })
+    return stats.isFile() ? stats : 'it is not a regular file any more'
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
-    return undefined
+    return reasonOf(error)
   }
+}
+
+function begun(result: Promise<Segment>): BegunSegment {
+  result.catch(() => {}) // reported when its turn comes, unless another ends the backup before
+  return { result }
 }

@@ -22,7 +22,7 @@ export interface WalkOptions {
   readonly excludeIfPresent: readonly ByteString[]
   /** Directories on other file systems than the source's are entered in name only. */
   readonly oneFileSystem: boolean
-  /** Absolute paths that are passed over, and who hears of it. */
+  /** Directories that are passed over, by whatever path the walk comes to them, and who hears of it. */
   readonly leaveOut: readonly ByteString[]
   readonly onLeftOut: (path: ByteString) => void
   /** What cannot be looked at. */
@@ -53,9 +53,13 @@ export function isBelow(path: ByteString, above: ByteString): boolean {
 
 class Walker {
   readonly #options: WalkOptions
+  readonly #leaveOut: readonly BigIntStats[]
 
   constructor(options: WalkOptions) {
     this.#options = options
+    this.#leaveOut = options.leaveOut.flatMap(
+      (path) => statSync(fromByteString(path), { bigint: true, throwIfNoEntry: false }) ?? [],
+    )
   }
 
   /** `path` is above the sources, or one of them. */
@@ -93,14 +97,14 @@ class Walker {
   }
 
   *#walkEntry(path: ByteString, name: ByteString, device: bigint | undefined): Generator<SourceEvent, void, undefined> {
-    const { leaveOut, onLeftOut, excludes, oneFileSystem } = this.#options
-    if (leaveOut.includes(path)) return onLeftOut(path)
+    const { onLeftOut, excludes, oneFileSystem } = this.#options
     const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
     if (!stats) return
     const isSource = device === undefined
     const isDirectory = stats.isDirectory()
     if (!isSource && excludes.matches(path, isDirectory)) return
     if (!isDirectory) return yield { type: 'entry', path, name, stats }
+    if (this.#leaveOut.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino)) return onLeftOut(path)
     yield { type: 'enter', path, name, stats, isAncestor: false }
     if (isSource || !oneFileSystem || stats.dev === device)
       yield* this.#walkDirectory(path, isSource ? stats.dev : device)

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import { ChainkeepError } from '../base/errors.ts'
 import type { Environment } from '../repository/environment.ts'
+import { defaultCacheDirectory } from '../repository/local.ts'
 import type { Io } from './io.ts'
 
 /** What the library is told of the process. `cacheDirectory` is what the command line says, if anything. */
@@ -14,17 +16,17 @@ export function createEnvironment(
     host: io.host,
     user: io.user,
     program: `chainkeep ${programVersion()}`,
-    cacheDirectory: resolve(io.cwd, cacheDirectory || defaultCacheDirectory(io)),
+    cacheDirectory: resolve(io.cwd, cacheDirectory || defaultCacheDirectory(io.env, io.homeDirectory, io.platform)),
     notice,
   }
 }
 
-/** $CHAINKEEP_CACHE_DIR, else the platform's place for caches (XDG base directories; ~/Library/Caches on macOS). */
-function defaultCacheDirectory({ env, homeDirectory, platform }: Io): string {
-  if (env.CHAINKEEP_CACHE_DIR) return env.CHAINKEEP_CACHE_DIR
-  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'chainkeep')
-  if (platform === 'darwin') return join(homeDirectory, 'Library', 'Caches', 'chainkeep')
-  return join(homeDirectory, '.cache', 'chainkeep')
+/** The absolute path of the repository that the command line, else the environment, says. Throws USAGE if neither does. */
+export function repositoryPathOf(io: Io, repo: string | undefined): string {
+  const path = repo ?? io.env.CHAINKEEP_REPOSITORY
+  if (!path)
+    throw new ChainkeepError('USAGE', 'which repository? Give its folder with --repo, or set CHAINKEEP_REPOSITORY')
+  return resolve(io.cwd, path)
 }
 
 /** As in package.json, which lies at the same distance from src/cli as from dist/cli. */

@@ -1,38 +1,36 @@
-import { Option as CommanderOption, type Option } from 'commander'
+import { Option } from 'commander'
 import { displayBytes } from '../base/bytes.ts'
-import type { StoredSnapshot } from '../repository/snapshots.ts'
+import type { ForgetGroup, GroupKey } from '../maintain/forget-policy.ts'
 import { requireChoice } from './command.ts'
 import { pathField } from './output.ts'
-import { GROUP_KEYS, type GroupKey, splitCommas } from './select-snapshots.ts'
+import { splitCommas } from './select-snapshots.ts'
+
+const GROUP_KEYS: readonly GroupKey[] = ['host', 'paths', 'tags']
+/** restic takes either. */
+const SYNONYMS: Readonly<Record<string, GroupKey>> = { hosts: 'host', path: 'paths', tag: 'tags' }
 
 /** An option whose value is some of `host,paths,tags`, or empty for one group of all. */
 export function groupOption(flags: string, description: string): Option {
-  return new CommanderOption(flags, `${description} (${GROUP_KEYS.join(', ')})`).argParser((text: string) =>
-    splitCommas(text).map((key) => requireChoice(PLURALS[key] ?? key, GROUP_KEYS)),
+  return new Option(flags, `${description} (${GROUP_KEYS.join(', ')})`).argParser((text: string) =>
+    splitCommas(text).map((key) => requireChoice(SYNONYMS[key] ?? key, GROUP_KEYS)),
   )
 }
 
-/** restic takes either. */
-const PLURALS: Readonly<Record<string, GroupKey>> = { hosts: 'host', path: 'paths', tag: 'tags' }
-
 /** What the snapshots of a group agree in, for people. */
-export function describeGroup([first]: readonly StoredSnapshot[], keys: readonly GroupKey[]): string {
-  if (!first || keys.length === 0) return 'all snapshots'
-  const { host, paths, tags } = first.snapshot
-  const texts = {
-    host: `host ${host}`,
-    paths: `paths ${paths.map(displayBytes).join(', ')}`,
-    tags: `tags ${tags.join(', ')}`,
-  }
-  return `snapshots of ${keys.map((key) => texts[key]).join('; ')}`
+export function describeGroup({ host, paths, tags }: ForgetGroup['key']): string {
+  const parts = [
+    host !== undefined && `host ${host}`,
+    paths && `paths ${paths.map(displayBytes).join(', ')}`,
+    tags && `tags ${tags.join(', ') || '(none)'}`,
+  ].filter((part) => part)
+  return parts.length > 0 ? `Snapshots of ${parts.join('; ')}` : 'All snapshots'
 }
 
-/** The same as restic's JSON; what they need not agree in is null. */
-export function groupKeyToJson([first]: readonly StoredSnapshot[], keys: readonly GroupKey[]): Record<string, unknown> {
-  const has = (key: GroupKey): boolean => first !== undefined && keys.includes(key)
-  return {
-    hostname: has('host') ? first?.snapshot.host : '',
-    paths: has('paths') ? first?.snapshot.paths.map((path) => pathField(path).path) : null,
-    tags: has('tags') ? first?.snapshot.tags : null,
-  }
+/** The same in restic's words; what they need not agree in is null, or empty. */
+export function groupToJson({ host = '', paths, tags }: ForgetGroup['key']): {
+  host: string
+  paths: string[] | null
+  tags: readonly string[] | null
+} {
+  return { host, paths: paths?.map((path) => pathField(path).path) ?? null, tags: tags ?? null }
 }

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
+import { openLocalRepository } from '../repository/local.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
-import { createEnvironment, programVersion } from './environment.ts'
+import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts'
 import { BROKEN_PIPE, type Io } from './io.ts'
-import { openLocalRepository, repositoryPathOf } from './open-repository.ts'
+import { nearest } from './nearest.ts'
 import { Output } from './output.ts'
 import { VERBS } from './verbs.ts'
 
@@ -62,9 +63,18 @@ function createProgram(session: Session): Command {
     .summary('show what is to know about a verb')
     .helpGroup('Look:')
     .action(async (verb: string | undefined) => {
+      if (verb !== undefined) requireVerb(verb)
       session.exitCode = await main(verb === undefined ? ['--help'] : [verb, '--help'], io)
     })
   return program
+}
+
+/** With --help, commander would take any word for a verb. */
+function requireVerb(name: string): void {
+  const names = VERBS.map((verb) => verb.name)
+  if (names.includes(name)) return
+  const near = nearest(name, names)
+  throw new ChainkeepError('USAGE', `unknown command '${name}'${near ? ` (did you mean ${near}?)` : ''}`)
 }
 
 function configureVerb(program: Command, command: Command, verb: Verb, session: Session): void {

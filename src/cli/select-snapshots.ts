@@ -3,7 +3,6 @@ import { type ByteString, displayBytes } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { type ObjectId, type SnapshotId, shortId } from '../base/ids.ts'
 import { findEntry } from '../browse/entries.ts'
-import type { Snapshot } from '../format/snapshot.ts'
 import type { Repository } from '../repository/repository.ts'
 import {
   findSnapshot,
@@ -23,9 +22,9 @@ export interface FilterValues {
 }
 
 /** Options that narrow which snapshots are meant. */
-export function filterOptions(): Option[] {
+export function filterOptions(hostFlags = '-H, --host <name>'): Option[] {
   return [
-    repeatableOption('-H, --host <name>', 'only snapshots of this host (may be repeated)'),
+    repeatableOption(hostFlags, 'only snapshots of this host (may be repeated)'),
     repeatableOption('--tag <tag,...>', 'only snapshots with all of these tags (may be repeated: or all of those)'),
     repeatableOption('--path <path>', 'only snapshots of this path (may be repeated: and of that one)'),
   ]
@@ -78,26 +77,4 @@ export async function findTree(
   if (entry === '/') return { id, tree: snapshot.tree, path }
   if (entry.node.type === 'directory') return { id, tree: entry.node.tree, path }
   throw new ChainkeepError('USAGE', `${displayBytes(path)} is not a directory in snapshot ${shortId(id)}`, { path })
-}
-
-export const GROUP_KEYS = ['host', 'paths', 'tags'] as const
-export type GroupKey = (typeof GROUP_KEYS)[number]
-
-/** Snapshots that agree in `keys`, in the order in which each group's first one comes. */
-export function groupSnapshots(
-  snapshots: readonly StoredSnapshot[],
-  keys: readonly GroupKey[],
-): readonly (readonly StoredSnapshot[])[] {
-  const groups = new Map<string, StoredSnapshot[]>()
-  for (const stored of snapshots) {
-    const key = JSON.stringify(keys.map((each) => fieldOf(stored.snapshot, each)))
-    const group = groups.get(key)
-    if (group) group.push(stored)
-    else groups.set(key, [stored])
-  }
-  return [...groups.values()]
-}
-
-function fieldOf(snapshot: Snapshot, key: GroupKey): unknown {
-  return key === 'host' ? snapshot.host : key === 'paths' ? snapshot.paths : snapshot.tags
 }

@@ -10,6 +10,7 @@ export interface VerbEntry {
 
 const WRITE = 'Back up and restore:'
 const LOOK = 'Look:'
+const CARE = 'Take care of the repository:'
 
 /** Every verb, in the order of the help. */
 export const VERBS: readonly VerbEntry[] = [
@@ -78,5 +79,23 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'print the version',
     group: LOOK,
     load: async () => (await import('./commands/version.ts')).version,
+  },
+  {
+    name: 'forget',
+    summary: 'remove snapshots, by rules',
+    group: CARE,
+    load: async () => (await import('./commands/forget.ts')).forget,
+  },
+  {
+    name: 'prune',
+    summary: 'free what no snapshot needs',
+    group: CARE,
+    load: async () => (await import('./commands/prune.ts')).prune,
+  },
+  {
+    name: 'tag',
+    summary: 'change the tags of snapshots',
+    group: CARE,
+    load: async () => (await import('./commands/tag.ts')).tag,
   },
 ]

@@ -36,6 +36,9 @@ export function decodeLock(bytes: Uint8Array, file: string): LockFile {
   const { version, mode, host, pid, timeMs } = value as Record<string, unknown>
   if (version !== 1 || (mode !== 'write' && mode !== 'prune') || typeof host !== 'string') return fail()
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return fail()
-  if (typeof timeMs !== 'number' || !Number.isFinite(timeMs)) return fail()
+  if (typeof timeMs !== 'number' || !(Math.abs(timeMs) <= MAX_TIME_MS)) return fail()
   return { mode, host, pid, timeMs }
 }
+
+/** What a `Date` can hold. */
+const MAX_TIME_MS = 8.64e15

@@ -13,7 +13,7 @@ import { sha3_256, shake256 } from '../native/hash.ts'
  *            | first 8 bytes of the id | u32 CRC-32 of the stored bytes | u32 CRC-32 of the 28 bytes before
  */
 export const RECORD_HEADER_BYTES = 32
-const SIGNATURE = 'CKOB'
+export const RECORD_SIGNATURE = 'CKOB'
 
 /** The numbers are stored: never change or reuse one. */
 export const KIND_CODES = { chunk: 1, list: 2, tree: 3, snapshot: 4, attributes: 5 } as const
@@ -69,7 +69,7 @@ export function sealObject(
     storedLength = plain.length
     target.set(plain, at)
   }
-  target.write(SIGNATURE, offset, 'latin1')
+  target.write(RECORD_SIGNATURE, offset, 'latin1')
   target[offset + 4] = KIND_CODES[kind]
   target[offset + 5] = codec
   target.writeUInt16LE(0, offset + 6)
@@ -86,7 +86,7 @@ export function decodeRecordHeader(reader: ByteReader): RecordHeader {
   const start = reader.offset
   const bytes = reader.bytesView(RECORD_HEADER_BYTES)
   const fields = new ByteReader(bytes, reader.file, start)
-  fields.signature(SIGNATURE, 'an object record')
+  fields.signature(RECORD_SIGNATURE, 'an object record')
   const kindCode = fields.u8()
   const codec = fields.u8()
   const flags = fields.u16()
@@ -155,6 +155,29 @@ export function openStored(
   if (header.codec === CODEC_RAW) target.set(stored)
   else decompressAt(stored, target, file, offset)
   return target
+}
+
+/**
+ * Checks a whole record against what the pack's trailer says of it without opening it: header, lengths, checksum, and the
+ * part of the id that records have. `file` and `offset` say where it lies. Throws BAD_FORMAT, TRUNCATED or CORRUPT.
+ */
+export function checkRecord(
+  record: Uint8Array,
+  expected: ObjectHeader & { readonly id: Uint8Array },
+  file: string,
+  offset: number,
+): void {
+  const reader = new ByteReader(record, file, offset)
+  const header = decodeRecordHeader(reader)
+  const stored = reader.bytesView(header.storedLength)
+  reader.end()
+  const isExpected =
+    header.kind === expected.kind &&
+    header.codec === expected.codec &&
+    header.plainLength === expected.plainLength &&
+    Buffer.compare(header.idPrefix, expected.id.subarray(0, header.idPrefix.length)) === 0
+  if (!isExpected) throw corrupt(file, offset, 'an object that is not the one in the trailer')
+  if (crc32(stored) !== header.storedCrc) throw corrupt(file, offset, 'an object with a wrong checksum')
 }
 
 /** The error for bytes that are intact in form, but not what they should be. */

@@ -135,7 +135,8 @@ export function decodePackTrailer(
     if (reader.u16() !== 0) reader.fail('an entry with unknown flags')
     const fields = checkObjectFields(reader, kindCode, codec, storedLength, plainLength)
     if (offset !== end) reader.fail(`an entry at ${offset} that should begin at ${end}`)
-    if (packClassOf(fields.kind) !== packClass) reader.fail(`a ${fields.kind} in a ${packClass} pack`)
+    if (fields.kind === 'snapshot' || packClassOf(fields.kind) !== packClass)
+      reader.fail(`a ${fields.kind} in a ${packClass} pack`)
     end = offset + RECORD_HEADER_BYTES + storedLength
     entries.push({ id: entryId, offset, ...fields })
   }

@@ -7,9 +7,11 @@ import type { Location, ObjectIndex } from './object-index.ts'
 
 /** Trees and lists that were written together are read together: a window of a pack is fetched and kept. */
 const WINDOW_BYTES = 512 * 1024
+/** Fetched beyond a window: a record across its end then needs no read of its own, unless it is longer. */
+const OVERLAP_BYTES = 64 * 1024
 const WINDOWS_KEPT = 16
 
-/** Reads single objects, each checked against its id. Memory: WINDOWS_KEPT × (WINDOW_BYTES + the longest object). */
+/** Reads single objects, each checked against its id. Memory: WINDOWS_KEPT × (WINDOW_BYTES + OVERLAP_BYTES, or the longest object). */
 export class ObjectReader {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
@@ -68,7 +70,7 @@ export class ObjectReader {
   async #fetch(packClass: 'data' | 'meta', location: Location, offset: number, length: number): Promise<Window> {
     const index = await this.#openIndex()
     const packBytes = index.pack(location.pack)?.bytes ?? location.offset + length
-    const end = Math.min(packBytes, Math.max(offset + WINDOW_BYTES, location.offset + length))
+    const end = Math.min(packBytes, Math.max(offset + WINDOW_BYTES + OVERLAP_BYTES, location.offset + length))
     return { offset, bytes: await this.#backend.get(packClass, location.pack, { offset, length: end - offset }) }
   }
 }

@@ -107,13 +107,19 @@ export class Repository implements AsyncDisposable {
 
   /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */
   beginWrite(options?: WriteOptions): WriteSession {
-    requireWritable(this.config, join(this.backend.location, 'config'))
+    this.requireWritable()
     return new WriteSession(this.backend, () => this.index(), options)
   }
 
-  /** Keeps prune and writers apart; readers need none. Rejects LOCKED. */
-  lock(mode: LockMode): Promise<Lock> {
-    return acquireLock(this.backend, mode, this.environment)
+  /** Throws UNSUPPORTED if this version must not change anything here. */
+  requireWritable(): void {
+    requireWritable(this.config, join(this.backend.location, 'config'))
+  }
+
+  /** Keeps prune and writers apart; readers need none. Rejects LOCKED, UNSUPPORTED. */
+  async lock(mode: LockMode): Promise<Lock> {
+    this.requireWritable()
+    return await acquireLock(this.backend, mode, this.environment)
   }
 
   async close(): Promise<void> {

@@ -66,20 +66,31 @@ export async function removeSnapshot(repository: Repository, id: SnapshotId): Pr
   await repository.backend.remove('snapshots', id)
 }
 
-/**
- * Finds the snapshot that `text` names: a prefix of its id, `latest`, or `latest~N` (N before the latest). `filter` narrows
- * `latest` only. Rejects NOT_FOUND, or BAD_ID when a prefix is not one or fits several.
- */
+/** Loads the snapshot that `text` names. Rejects as `findSnapshotId`, and what `loadSnapshot` rejects. */
 export async function findSnapshot(
   repository: Repository,
   text: string,
   filter: SnapshotFilter = {},
 ): Promise<StoredSnapshot> {
+  const id = await findSnapshotId(repository, text, filter)
+  return { id, snapshot: await loadSnapshot(repository, id) }
+}
+
+/**
+ * The id that `text` names: a prefix of it, `latest`, or `latest~N` (N before the latest). `filter` narrows `latest` only.
+ * A snapshot that is found by its digits need not be readable. Rejects NOT_FOUND, or BAD_ID when a prefix is not one
+ * or fits several.
+ */
+export async function findSnapshotId(
+  repository: Repository,
+  text: string,
+  filter: SnapshotFilter = {},
+): Promise<SnapshotId> {
   const latest = /^latest(?:~(\d+))?$/.exec(text)
   if (latest) {
     const snapshots = await listSnapshots(repository, filter)
     const found = snapshots.at(-1 - Number(latest[1] ?? 0))
-    if (found) return found
+    if (found) return found.id
     const count = snapshots.length === 1 ? 'only 1 snapshot fits' : `${snapshots.length} snapshots fit`
     throw new ChainkeepError(
       'NOT_FOUND',
@@ -104,7 +115,7 @@ export async function findSnapshot(
   const [id] = ids
   if (!id)
     throw new ChainkeepError('NOT_FOUND', `there is no snapshot "${text}"; "chainkeep snapshots" lists them`, { text })
-  return { id, snapshot: await loadSnapshot(repository, id) }
+  return id
 }
 
 /** Splits `ID:sub/path` into the snapshot's text and the absolute path, `/` when none is given. */

@@ -8,7 +8,7 @@ import { makeWay } from './delete-extra.ts'
 import type { FileLink, FileWork } from './file-work.ts'
 import type { RestoreJob } from './job.ts'
 import { hasMetadata, metadataOf } from './metadata.ts'
-import { lstat, type TargetDirectory, targetPath } from './target.ts'
+import { lstat, removeFile, type TargetDirectory, targetPath } from './target.ts'
 
 /** The first file of each group of hard links; 200 bytes or so each. */
 export type LinkGroups = Map<string, FileWork>
@@ -158,6 +158,9 @@ function createFile(
     const isReserved = !isSparse && node.size >= RESERVE_BYTES && preallocate(fd, node.size)
     if (!isReserved && node.size > 0) ftruncateSync(fd, node.size)
     return { ...file, skipZeros: isSparse || isReserved }
+  } catch (error) {
+    removeFile(target)
+    throw error
   } finally {
     closeSync(fd)
   }

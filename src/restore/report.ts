@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { type ByteString, displayBytes, fromByteString } from '../base/bytes.ts'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { type ByteString, displayBytes } from '../base/bytes.ts'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import { noProgress } from '../base/progress.ts'
 import type { ItemAction, RestoreOptions, RestoreResult } from './options.ts'
@@ -91,7 +91,7 @@ export class Report {
   #requireWritable(target: ByteString): void {
     if ((target.slice(0, target.lastIndexOf('/')) || '/') !== this.#root) return
     try {
-      accessSync(fromByteString(this.#root), constants.W_OK | constants.X_OK)
+      rmdirSync(mkdtempSync(`${this.#options.target}/.chainkeep-`)) // access(2) asks for the real user, not the effective one
     } catch (error) {
       throw fileError(`cannot write to ${this.#options.target}`, error, { target: this.#options.target })
     }

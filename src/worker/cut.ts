@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type ByteString, fromByteString, isAllZero } from '../base/bytes.ts'
-import { errnoOf } from '../base/errors.ts'
+import { ChainkeepError, reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { type ObjectHeader, RECORD_HEADER_BYTES, recordLength, sealObject } from '../format/object.ts'
 import { hashChunks } from '../native/hash.ts'
@@ -37,7 +37,7 @@ export interface CutFileResult {
   /** `fileSignature` when it was opened, and after the last byte was read; both empty for bytes from elsewhere. */
   readonly before: string
   readonly after: string
-  /** Set if it could not be read (to the end): the errno name. */
+  /** Set if it could not be read (to the end): why, for people. */
   readonly failure?: string
 }
 
@@ -51,7 +51,7 @@ export type CutQuestion =
       readonly records: Uint8Array
     }
 
-/** Bytes read before the chunks among them are asked about. */
+/** Bytes read before the chunks among them are asked about, besides those carried over from the slice before. */
 const SLICE_BYTES = 4 * 2 ** 20
 /** While one slice waits for its answer the next is read. */
 const SLICES_IN_FLIGHT = 2
@@ -110,34 +110,31 @@ class SliceCutter {
     offset: number
     length: number
   }): Promise<CutFileResult> {
-    let fd: number
+    let opened: { fd: number; before: string }
     try {
-      // Not through a symbolic link, and without waiting for a writer should it have become a FIFO meanwhile.
-      fd = openSync(fromByteString(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      opened = openRegular(path)
     } catch (error) {
-      return { chunkCount: 0, bytes: 0, before: '', after: '', failure: errnoOf(error) ?? 'EIO' }
+      return { chunkCount: 0, bytes: 0, before: '', after: '', failure: reasonOf(error) }
     }
+    const { fd, before } = opened
     const chunksBefore = this.lengths.length
-    let bytes = 0
-    let before = ''
     let failure: string | undefined
+    let after = ''
     try {
-      before = fileSignature(fstatSync(fd, { bigint: true }))
-      bytes = await this.#fill(length, (target, at, room, done) => readSync(fd, target, at, room, offset + done))
-      return {
-        chunkCount: this.lengths.length - chunksBefore,
-        bytes,
-        before,
-        after: fileSignature(fstatSync(fd, { bigint: true })),
-      }
-    } catch (error) {
-      failure = errnoOf(error)
-      if (failure === undefined) throw error
+      const bytes = await this.#fill(length, (target, at, room, done) => {
+        try {
+          const count = readSync(fd, target, at, room, offset + done)
+          if (count === 0 || done + count === length) after = fileSignature(fstatSync(fd, { bigint: true }))
+          return count
+        } catch (error) {
+          failure = reasonOf(error)
+          return 0 // what was read before stays
+        }
+      })
+      return { chunkCount: this.lengths.length - chunksBefore, bytes, before, after, failure }
     } finally {
       closeSync(fd)
     }
-    this.#endSegment() // what was read before the error
-    return { chunkCount: this.lengths.length - chunksBefore, bytes, before, after: '', failure }
   }
 
   async addBytes(source: Uint8Array): Promise<CutFileResult> {
@@ -157,22 +154,18 @@ class SliceCutter {
   ): Promise<number> {
     let done = 0
     while (done < length) {
-      if (this.#filled >= SLICE_BYTES) {
+      if (this.#filled === this.#capacity) {
         this.#cut(false)
         await this.#sendSlice()
       }
-      const room = Math.min(length - done, SLICE_BYTES - this.#filled)
+      const room = Math.min(length - done, this.#capacity - this.#filled)
       const count = read(this.#slice, this.#filled, room, done)
       if (count === 0) break
       this.#filled += count
       done += count
     }
-    this.#endSegment()
-    return done
-  }
-
-  #endSegment(): void {
     this.#cut(true)
+    return done
   }
 
   #cut(last: boolean): void {
@@ -267,5 +260,18 @@ class SliceCutter {
   async settle(): Promise<void> {
     await Promise.allSettled(this.#inFlight)
     this.#tools.giveBack(this.#slice)
+  }
+}
+
+/** Without following a symbolic link, or waiting for the writer of what has become a FIFO, or reading from a device. */
+function openRegular(path: ByteString): { fd: number; before: string } {
+  const fd = openSync(fromByteString(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stats = fstatSync(fd, { bigint: true })
+    if (!stats.isFile()) throw new ChainkeepError('IO', 'it is not a regular file any more')
+    return { fd, before: fileSignature(stats) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
   }
 }

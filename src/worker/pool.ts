@@ -78,13 +78,15 @@ interface RunningTask {
 class Thread {
   readonly #worker: Worker
   readonly #running = new Map<number, RunningTask>()
+  /** Why the thread has ended: what it is given afterwards would never be answered. */
+  #ended: { error: unknown } | undefined
   #nextTask = 0
 
   constructor() {
     this.#worker = new Worker(threadScript())
     this.#worker.on('message', (message: FromThread) => this.#receive(message))
-    this.#worker.on('error', (error) => this.#failAll(error))
-    this.#worker.on('exit', (code) => this.#failAll(new Error(`a worker thread ended with code ${code}`)))
+    this.#worker.on('error', (error) => this.#end(error))
+    this.#worker.on('exit', (code) => this.#end(new Error(`a worker thread ended with code ${code}`)))
   }
 
   get busy(): number {
@@ -98,9 +100,10 @@ class Thread {
     answer: Ask,
   ): Promise<TaskTypes[Name]['result']> {
     return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(this.#ended.error)
       const task = this.#nextTask++
-      this.#running.set(task, { resolve, reject, answer })
       this.#post({ type: 'task', task, name, content }, transfer)
+      this.#running.set(task, { resolve, reject, answer })
     })
   }
 
@@ -127,7 +130,8 @@ class Thread {
     else running.reject(decodeError(message.error))
   }
 
-  #failAll(error: unknown): void {
+  #end(error: unknown): void {
+    this.#ended ??= { error }
     for (const { reject } of this.#running.values()) reject(error)
     this.#running.clear()
   }

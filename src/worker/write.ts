@@ -79,7 +79,9 @@ class TargetFiles {
     let fd = this.#open.get(path)
     if (fd !== undefined) return fd
     if (this.#open.size >= MAX_OPEN_FILES) this.close()
-    fd = openSync(fromByteString(this.#paths[path]!), constants.O_WRONLY | constants.O_NOFOLLOW)
+    // Not through a symbolic link, and without waiting for a reader should it have become a FIFO meanwhile.
+    const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+    fd = openSync(fromByteString(this.#paths[path]!), flags)
     this.#open.set(path, fd)
     return fd
   }

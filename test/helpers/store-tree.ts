@@ -10,7 +10,7 @@ import {
   type Node,
 } from '../../src/format/node.ts'
 import { RECORD_HEADER_BYTES, recordLength, sealObject } from '../../src/format/object.ts'
-import type { Snapshot } from '../../src/format/snapshot.ts'
+import type { Snapshot, SnapshotSummary } from '../../src/format/snapshot.ts'
 import { encodeNode } from '../../src/format/tree.ts'
 import { createCompressor } from '../../src/native/compress.ts'
 import { sha3_256 } from '../../src/native/hash.ts'
@@ -52,7 +52,8 @@ export async function storeSnapshot(
   const session = repository.beginWrite()
   const tree = await storeTree(session, listing, cuts)
   await session.flush()
-  return snapshotOf(tree)
+  const sizes = sizesOf(listing)
+  return snapshotOf(tree, { totalFiles: sizes.length, totalBytes: sizes.reduce((sum, size) => sum + size, 0) })
 }
 
 export async function storeTree(session: WriteSession, listing: Listing, cuts: CutParameters): Promise<ObjectId> {
@@ -81,8 +82,8 @@ export async function storeContent(
   return lists.finish()
 }
 
-/** A snapshot of a tree that is stored. Its summary knows nothing. */
-export function snapshotOf(tree: ObjectId): Snapshot {
+/** A snapshot of a tree that is stored. */
+export function snapshotOf(tree: ObjectId, totals: Partial<SnapshotSummary> = {}): Snapshot {
   return {
     version: 1,
     timeMs: 0,
@@ -105,6 +106,7 @@ export function snapshotOf(tree: ObjectId): Snapshot {
       bytesStored: 0,
       chunksAdded: 0,
       durationMs: 0,
+      ...totals,
     },
     failures: [],
     failureCount: 0,
@@ -118,6 +120,15 @@ export const ownMeta = (): Pick<Node, 'mode' | 'uid' | 'gid' | 'mtimeNs'> => ({
   gid: process.getgid!(),
   mtimeNs: 1_600_000_000_123_456_789n,
 })
+
+/** Of everything but directories. */
+function sizesOf(listing: Listing): number[] {
+  return Object.values(listing).flatMap((entry): number[] => {
+    if (typeof entry === 'string' || entry instanceof Uint8Array) return [Buffer.from(entry).length]
+    if ('directory' in entry) return sizesOf(entry.directory)
+    return ['file' in entry ? Buffer.from(entry.file).length : 0]
+  })
+}
 
 async function storeChunk(session: WriteSession, plain: Uint8Array): Promise<Uint8Array> {
   const id = sha3_256(plain)

@@ -5,6 +5,7 @@ import { type BackupOptions, backup as runBackup } from '../../backup/archiver.t
 import { byteStringOf } from '../../base/bytes.ts'
 import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
 import type { SnapshotKind } from '../../format/snapshot.ts'
+import { createLocalRepository } from '../../repository/local.ts'
 import { findSnapshot } from '../../repository/snapshots.ts'
 import {
   absolutePath,
@@ -20,7 +21,6 @@ import { tellItem, tellSummary } from '../describe-backup.ts'
 import { EXIT } from '../exit-codes.ts'
 import { splitCommas } from '../select-snapshots.ts'
 import { parseTime } from '../times.ts'
-import { createRepository } from './init.ts'
 
 interface Options {
   readonly type?: SnapshotKind
@@ -112,8 +112,9 @@ async function openOrCreate(context: Context, { init, dryRun }: Options): Return
     return await context.openRepository()
   } catch (error) {
     if (!isCode(error, 'NO_REPOSITORY') || !init || dryRun) throw error
-    const { location } = await createRepository(context)
-    context.output.notice(`created a repository at ${location}`)
+    const path = context.repositoryPath()
+    await createLocalRepository(path, context.environment)
+    context.output.notice(`created a repository at ${path}`)
     return await context.openRepository()
   }
 }

@@ -1,17 +1,11 @@
+import { type ForgetGroup, type GroupKey, groupSnapshots } from '../../maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../../repository/snapshots.ts'
 import { defineVerb, parsedOption, type Verb } from '../command.ts'
 import { countOf, snapshotColumns, snapshotToJson } from '../describe-snapshot.ts'
 import { EXIT } from '../exit-codes.ts'
-import { describeGroup, groupKeyToJson, groupOption } from '../group-option.ts'
+import { describeGroup, groupOption, groupToJson } from '../group-option.ts'
 import type { Output } from '../output.ts'
-import {
-  type FilterValues,
-  filterOf,
-  filterOptions,
-  type GroupKey,
-  groupSnapshots,
-  selectSnapshots,
-} from '../select-snapshots.ts'
+import { type FilterValues, filterOf, filterOptions, selectSnapshots } from '../select-snapshots.ts'
 import { renderTable } from '../table.ts'
 
 interface Options extends FilterValues {
@@ -46,16 +40,21 @@ export const snapshots: Verb = defineVerb<Options>({
     const { groupBy } = options
     const groups = groupSnapshots(shown, groupBy)
     output.json(
-      groups.map((group) => ({ group_key: groupKeyToJson(group, groupBy), snapshots: group.map(snapshotToJson) })),
+      groups.map(({ key, members }) => ({ group_key: keyToJson(key), snapshots: members.map(snapshotToJson) })),
     )
-    for (const group of groups) {
-      output.print(describeGroup(group, groupBy))
-      printTable(output, group)
+    for (const { key, members } of groups) {
+      output.print(output.paint.bold(describeGroup(key)))
+      printTable(output, members)
       output.print()
     }
     return EXIT.done
   },
 })
+
+function keyToJson(key: ForgetGroup['key']): Record<string, unknown> {
+  const { host: hostname, paths, tags } = groupToJson(key)
+  return { hostname, paths, tags }
+}
 
 function printTable(output: Output, shown: readonly StoredSnapshot[]): void {
   if (shown.length > 0) for (const line of renderTable(snapshotColumns(), shown)) output.print(line)
@@ -63,7 +62,7 @@ function printTable(output: Output, shown: readonly StoredSnapshot[]): void {
 }
 
 function keepLatest(all: readonly StoredSnapshot[], count: number): StoredSnapshot[] {
-  const kept = new Set(groupSnapshots(all, ['host', 'paths']).flatMap((group) => group.slice(-count)))
+  const kept = new Set(groupSnapshots(all, ['host', 'paths']).flatMap(({ members }) => members.slice(-count)))
   return all.filter((stored) => kept.has(stored))
 }
 

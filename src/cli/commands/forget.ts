@@ -1,0 +1,122 @@
+import { Option } from 'commander'
+import { ChainkeepError } from '../../base/errors.ts'
+import type { SnapshotId } from '../../base/ids.ts'
+import { type Duration, parseDuration } from '../../maintain/duration.ts'
+import { forget as runForget } from '../../maintain/forget.ts'
+import { type ForgetPolicy, type GroupKey, planForget, UNLIMITED } from '../../maintain/forget-policy.ts'
+import { prune as runPrune } from '../../maintain/prune.ts'
+import type { Repository } from '../../repository/repository.ts'
+import { findSnapshotId, listSnapshots } from '../../repository/snapshots.ts'
+import { type Context, defineVerb, parsedOption, repeatableOption, type Verb } from '../command.ts'
+import { tellForgetPlan, tellForgotten } from '../describe-forget.ts'
+import { tellPruned } from '../describe-prune.ts'
+import { EXIT } from '../exit-codes.ts'
+import { groupOption } from '../group-option.ts'
+import { maxUnusedOption, type PruneValues, policyOf } from '../prune-options.ts'
+import { type FilterValues, filterOf, filterOptions, splitCommas } from '../select-snapshots.ts'
+
+interface Options extends FilterValues, PruneValues {
+  readonly keepLast?: number
+  readonly keepHourly?: number
+  readonly keepDaily?: number
+  readonly keepWeekly?: number
+  readonly keepMonthly?: number
+  readonly keepYearly?: number
+  readonly keepWithin?: Duration
+  readonly keepTag?: readonly string[]
+  readonly groupBy?: readonly GroupKey[]
+  readonly prune?: boolean
+  readonly dryRun?: boolean
+}
+
+export const forget: Verb = defineVerb<Options>({
+  description: `Removes snapshots: those given, or all but those that rules keep. Rules are applied to each
+host and its paths on their own; a snapshot that any rule keeps is kept, and the table says
+why. Space is freed by prune.`,
+  arguments: [['[id...]', 'these snapshots; with ids there are no rules']],
+  options: [
+    countOption('-l, --keep-last <n>', 'the last <n> snapshots'),
+    countOption('-H, --keep-hourly <n>', 'the latest of each of the last <n> hours that have any'),
+    countOption('-d, --keep-daily <n>', 'the same of days'),
+    countOption('-w, --keep-weekly <n>', 'the same of weeks'),
+    countOption('-m, --keep-monthly <n>', 'the same of months'),
+    countOption('-y, --keep-yearly <n>', 'the same of years'),
+    parsedOption('--keep-within <duration>', 'all younger than this, such as 1y6m7d12h', parseDuration),
+    repeatableOption('--keep-tag <tag,...>', 'all with these tags (may be repeated)'),
+    groupOption('-g, --group-by <keys>', 'apply the rules to snapshots that agree in these').default(
+      ['host', 'paths'],
+      'host,paths',
+    ),
+    new Option('--prune', 'free the space right away'),
+    maxUnusedOption(),
+    new Option('-n, --dry-run', 'remove nothing, tell only what would be done'),
+    ...filterOptions('--host <name>'),
+  ],
+  examples: [
+    [
+      'chainkeep forget --keep-hourly 24 --keep-daily 7 --keep-weekly 5 --keep-monthly 12 -n',
+      'see what rules would do',
+    ],
+    ['chainkeep forget --keep-within 14d --keep-tag release --prune', 'two weeks and all releases, and free the space'],
+    ['chainkeep forget 1a2b3c4d', 'remove one snapshot'],
+  ],
+  exitCodes: [10, 11],
+  async run(context, options, texts) {
+    const { io, output } = context
+    const { dryRun = false } = options
+    await using repository = await context.openRepository()
+    const ids =
+      texts.length > 0
+        ? await findIds(context, repository, options, texts)
+        : await planIds(context, repository, options)
+    if (!dryRun) await runForget(repository, ids, { progress: output.progress, signal: io.signal })
+    tellForgotten(output, ids.length, dryRun, options.prune === true)
+    if (!options.prune || dryRun || ids.length === 0) return EXIT.done
+    const { progress } = output
+    tellPruned(output, await runPrune(repository, { policy: policyOf(options), progress, signal: io.signal }))
+    return EXIT.done
+  },
+})
+
+/** Those that the rules do not keep, once the tables are printed. */
+async function planIds({ io, output }: Context, repository: Repository, options: Options): Promise<SnapshotId[]> {
+  const snapshots = await listSnapshots(repository, filterOf(io, options))
+  const groups = planForget(snapshots, toPolicy(options), { groupBy: options.groupBy, nowMs: io.now() })
+  tellForgetPlan(output, groups)
+  return groups.flatMap(({ remove }) => remove.map(({ id }) => id))
+}
+
+/** A damaged snapshot can be removed, too: none is loaded, unless `latest` is asked for. */
+async function findIds(
+  { io, output }: Context,
+  repository: Repository,
+  options: Options,
+  texts: readonly string[],
+): Promise<SnapshotId[]> {
+  if (hasRule(options)) throw new ChainkeepError('USAGE', 'give either snapshots to remove, or rules of what to keep')
+  const found = new Set<SnapshotId>()
+  for (const text of texts) found.add(await findSnapshotId(repository, text, filterOf(io, options)))
+  output.json([...found].map((id) => ({ message_type: 'removed', id })))
+  return [...found]
+}
+
+function toPolicy(options: Options): ForgetPolicy {
+  return {
+    last: options.keepLast,
+    hourly: options.keepHourly,
+    daily: options.keepDaily,
+    weekly: options.keepWeekly,
+    monthly: options.keepMonthly,
+    yearly: options.keepYearly,
+    within: options.keepWithin,
+    tags: options.keepTag?.map(splitCommas),
+  }
+}
+
+const hasRule = (options: Options): boolean => Object.values(toPolicy(options)).some((rule) => rule !== undefined)
+
+function countOption(flags: string, description: string): Option {
+  const parse = (text: string): number | undefined =>
+    text === 'unlimited' ? UNLIMITED : /^\d{1,9}$/.test(text) ? Number(text) : undefined
+  return parsedOption(flags, `keep ${description}`, parse, 'It is a number, or unlimited.')
+}

@@ -1,0 +1,33 @@
+import { Option } from 'commander'
+import { prune as runPrune } from '../../maintain/prune.ts'
+import { defineVerb, type Verb } from '../command.ts'
+import { tellPruned } from '../describe-prune.ts'
+import { EXIT } from '../exit-codes.ts'
+import { maxUnusedOption, type PruneValues, policyOf } from '../prune-options.ts'
+
+interface Options extends PruneValues {
+  readonly dryRun?: boolean
+}
+
+export const prune: Verb = defineVerb<Options>({
+  description: `Frees the space of what no snapshot needs any more. Packs that nothing needs are removed, wasteful
+ones are written again without the waste. Stopped at any moment it loses nothing.`,
+  options: [new Option('-n, --dry-run', 'change nothing, tell only what would be done'), maxUnusedOption()],
+  examples: [
+    ['chainkeep prune --dry-run', 'see what would be freed'],
+    ['chainkeep prune', 'free it, but for 5 % that may stay'],
+    ['chainkeep prune --max-unused 0', 'free every byte'],
+  ],
+  exitCodes: [10, 11],
+  async run({ io, output, openRepository }, options) {
+    await using repository = await openRepository()
+    const result = await runPrune(repository, {
+      policy: policyOf(options),
+      dryRun: options.dryRun,
+      progress: output.progress,
+      signal: io.signal,
+    })
+    tellPruned(output, result)
+    return EXIT.done
+  },
+})

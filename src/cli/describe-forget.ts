@@ -1,0 +1,41 @@
+import type { ForgetGroup } from '../maintain/forget-policy.ts'
+import { countOf, snapshotColumns, snapshotToJson } from './describe-snapshot.ts'
+import { describeGroup, groupToJson } from './group-option.ts'
+import type { Output } from './output.ts'
+import { renderTable } from './table.ts'
+
+/** What is kept, and why, and what goes: for each group. */
+export function tellForgetPlan(output: Output, groups: readonly ForgetGroup[]): void {
+  output.json(groups.map(planToJson))
+  for (const { key, keep, remove, notes } of groups) {
+    output.info(output.paint.bold(describeGroup(key)))
+    output.info()
+    for (const note of notes) output.notice(note)
+    if (keep.length > 0) {
+      output.info(`keep ${countOf(keep.length, 'snapshot')}:`)
+      const reasons = { title: 'Reasons', value: (kept: (typeof keep)[number]) => kept.reasons }
+      for (const line of renderTable(snapshotColumns([reasons]), keep)) output.info(line)
+      output.info()
+    }
+    if (remove.length > 0) {
+      output.info(`remove ${countOf(remove.length, 'snapshot')}:`)
+      for (const line of renderTable(snapshotColumns(), remove)) output.info(line)
+      output.info()
+    }
+  }
+}
+
+export function tellForgotten(output: Output, count: number, dryRun: boolean, prunes: boolean): void {
+  const snapshots = countOf(count, 'snapshot')
+  if (!dryRun) output.info(`${snapshots} removed`)
+  else output.info(`would remove ${snapshots}${prunes && count > 0 ? ', and then prune' : ''}`)
+}
+
+function planToJson({ key, keep, remove }: ForgetGroup): Record<string, unknown> {
+  return {
+    ...groupToJson(key),
+    keep: keep.map(snapshotToJson),
+    remove: remove.map(snapshotToJson),
+    reasons: keep.map((kept) => ({ snapshot: snapshotToJson(kept), matches: kept.reasons })),
+  }
+}

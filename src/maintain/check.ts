@@ -1,0 +1,169 @@
+import type { ByteString } from '../base/bytes.ts'
+import type { ChainkeepError } from '../base/errors.ts'
+import { objectIdAt, type SnapshotId } from '../base/ids.ts'
+import { noProgress, type Progress } from '../base/progress.ts'
+import { hashObject } from '../format/object.ts'
+import { isDamage } from '../repository/damage.ts'
+import type { SaveObject } from '../repository/lists.ts'
+import type { ObjectIndex } from '../repository/object-index.ts'
+import { markReachable } from '../repository/reachability.ts'
+import type { Repository } from '../repository/repository.ts'
+import { listSnapshots, type StoredSnapshot } from '../repository/snapshots.ts'
+import { checkPacks } from './check-packs.ts'
+import { DamageFound } from './damage-found.ts'
+import { UsageCounter } from './pack-usage.ts'
+import type { Note, Problem } from './problem.ts'
+import { choosePacks, type ReadData } from './read-data.ts'
+import { type Losses, TreeSalvage } from './salvage-tree.ts'
+import { verifyPacks } from './verify-packs.ts'
+
+export interface CheckOptions {
+  /** Read the data in packs, too, or in a part of them. Default: only what is needed to find every object. */
+  readonly readData?: ReadData
+  /** Worker threads for `readData`; default: one for each core. */
+  readonly threads?: number
+  readonly progress?: Progress
+  readonly signal?: AbortSignal
+}
+
+export interface CheckReport {
+  readonly snapshots: number
+  readonly packs: number
+  /** In all packs. */
+  readonly objects: number
+  /** With `readData`. */
+  readonly packsRead: number
+  readonly bytesRead: number
+  /** At most 1000 of them … */
+  readonly problems: readonly Problem[]
+  /** … and how many there are. */
+  readonly problemCount: number
+  /** Which snapshots the damage hits, oldest first. */
+  readonly damagedSnapshots: readonly DamagedSnapshot[]
+  readonly notes: readonly Note[]
+  /** No problems. */
+  readonly healthy: boolean
+}
+
+export interface DamagedSnapshot extends StoredSnapshot {
+  /** Files and directories that cannot be restored as they were, or not at all; where a pack cannot be read, this may be too many. */
+  readonly losses: Losses
+}
+
+/**
+ * Looks for damage, and changes nothing but the index, if that is wrong. Every snapshot, tree and list is read, and every
+ * pack's trailer; data only if asked for. Damage is reported, not thrown, as are packs that the operating system cannot read.
+ * Takes no lock: a prune at the same time may make it report objects that have only moved.
+ */
+export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckReport> {
+  const unreadable: [SnapshotId, ChainkeepError][] = []
+  const snapshots = await listSnapshots(repository, {}, (...found) => unreadable.push(found)) // before the index: what they need was there before them
+  const index = await repository.index()
+  await index.refresh()
+  const damage = new DamageFound(index)
+  for (const found of unreadable) damage.snapshot(...found)
+  for (const { error, ...pack } of index.unreadablePacks) damage.pack(pack, error)
+
+  const notes = [...(await comparePacks(repository, index, damage, options))]
+  notes.push(...(await markObjects(repository, index, snapshots, damage, options)))
+  const read = await readPacks(repository, index, damage, options)
+  const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
+  const packs = [...index.packs()]
+  return {
+    snapshots: snapshots.length,
+    packs: packs.length,
+    objects: packs.reduce((sum, { objects }) => sum + objects, 0),
+    ...read,
+    problems: damage.listed,
+    problemCount: damage.count,
+    damagedSnapshots,
+    notes,
+    healthy: damage.count === 0,
+  }
+}
+
+async function comparePacks(
+  repository: Repository,
+  index: ObjectIndex,
+  damage: DamageFound,
+  { progress, signal }: CheckOptions,
+): Promise<Note[]> {
+  const onDamaged = damage.pack.bind(damage)
+  const packs = await checkPacks(repository, { onDamaged, progress, signal })
+  if (packs === 0) return []
+  await index.rebuild()
+  const message = `the index was wrong about ${packs === 1 ? 'one pack' : `${packs} packs`}, and has been built again`
+  return [{ type: 'index-rebuilt', packs, message }]
+}
+
+async function markObjects(
+  repository: Repository,
+  index: ObjectIndex,
+  snapshots: readonly StoredSnapshot[],
+  damage: DamageFound,
+  { progress, signal }: CheckOptions,
+): Promise<Note[]> {
+  const usage = new UsageCounter()
+  const roots = snapshots.map(({ snapshot }) => snapshot.tree)
+  await markReachable(repository, roots, {
+    onMark: (_, location) => usage.add(location),
+    onProblem: (problem) => damage.reference(problem),
+    progress,
+    signal,
+  })
+  if (damage.count > 0) return [] // then what is needed is not known
+  const packs = Array.from(index.packs(), (pack) => usage.usageOf(pack))
+  const unused = packs.filter(({ usedObjects }) => usedObjects === 0)
+  if (unused.length === 0) return []
+  const bytes = unused.reduce((sum, pack) => sum + pack.bytes, 0)
+  const message = `${unused.length === 1 ? 'one pack holds' : `${unused.length} packs hold`} nothing that a snapshot needs; "chainkeep prune" frees the space`
+  return [{ type: 'unused', packs: unused.length, bytes, message }]
+}
+
+async function readPacks(
+  repository: Repository,
+  index: ObjectIndex,
+  damage: DamageFound,
+  { readData, threads, progress, signal }: CheckOptions,
+): Promise<{ packsRead: number; bytesRead: number }> {
+  if (readData === undefined) return { packsRead: 0, bytesRead: 0 }
+  const packs = choosePacks([...index.packs()], readData)
+  return await verifyPacks(repository, packs, {
+    onDamagedPack: damage.pack.bind(damage),
+    onDamagedObject: damage.object.bind(damage),
+    threads,
+    totalBytes: packs.reduce((sum, { bytes }) => sum + bytes, 0),
+    progress,
+    signal,
+  })
+}
+
+/** A second walk, now that all damage is known: what of each snapshot could not be restored. */
+async function findLosses(
+  repository: Repository,
+  index: ObjectIndex,
+  snapshots: readonly StoredSnapshot[],
+  { lost }: DamageFound,
+  { progress = noProgress, signal }: CheckOptions,
+): Promise<DamagedSnapshot[]> {
+  const salvage = new TreeSalvage(repository, index, ({ ordinal }) => lost.has(ordinal), hashOnly, signal)
+  const damaged: DamagedSnapshot[] = []
+  for (const [i, stored] of snapshots.entries()) {
+    progress({ phase: 'finding what is lost', filesDone: i, totalFiles: snapshots.length })
+    const losses = await lossesOf(salvage, stored)
+    if (losses.count > 0) damaged.push({ ...stored, losses })
+  }
+  return damaged
+}
+
+const hashOnly: SaveObject = async (kind, plain) => objectIdAt(hashObject(kind, plain))
+
+async function lossesOf(salvage: TreeSalvage, { snapshot }: StoredSnapshot): Promise<Losses> {
+  try {
+    return (await salvage.salvage(snapshot.tree)).losses
+  } catch (error) {
+    if (!isDamage(error)) throw error // beyond this version
+    const listed = [{ path: '/' as ByteString, reason: error.message }]
+    return { count: 1, listed, files: 0, bytes: 0 }
+  }
+}

@@ -1,0 +1,75 @@
+import { displayBytes } from '../base/bytes.ts'
+import type { ChainkeepError } from '../base/errors.ts'
+import type { SnapshotId } from '../base/ids.ts'
+import { packClassOf } from '../format/pack.ts'
+import type { ObjectIndex } from '../repository/object-index.ts'
+import { OrdinalSet } from '../repository/ordinal-set.ts'
+import type { ReferenceProblem } from '../repository/reachability.ts'
+import type { Problem } from './problem.ts'
+import type { PackName } from './replace-packs.ts'
+import type { DamagedObject } from './verify-packs.ts'
+
+/** More are counted, but not kept. */
+const MAX_LISTED_PROBLEMS = 1000
+
+/** Collects what `check` finds: each file's and object's first problem. Memory: some 100 bytes for each. */
+export class DamageFound {
+  readonly listed: Problem[] = []
+  /** Objects that are in a pack and damaged there, or may be. */
+  readonly lost: OrdinalSet
+  readonly #index: ObjectIndex
+  readonly #seen = new Set<string>()
+
+  constructor(index: ObjectIndex) {
+    this.#index = index
+    this.lost = new OrdinalSet(index.ordinalLimit)
+  }
+
+  get count(): number {
+    return this.#seen.size
+  }
+
+  snapshot(id: SnapshotId, { message }: ChainkeepError): void {
+    this.#add({ type: 'snapshot-unreadable', id, message })
+  }
+
+  /** `bytes` is how long the pack's file is, if that differs from what the index knows. */
+  pack({ packClass, id }: PackName, { message }: ChainkeepError, bytes?: number): void {
+    const indexed = this.#index.pack(id)
+    if (indexed && bytes !== undefined)
+      this.#add({ type: 'pack-length', packClass, id, bytes, expectedBytes: indexed.bytes, message })
+    else this.#add({ type: 'pack-unreadable', packClass, id, message })
+    if (!indexed) return
+    const end = indexed.firstOrdinal + indexed.objects // which of them are damaged is not known
+    for (let ordinal = indexed.firstOrdinal; ordinal < end; ordinal++) this.lost.add(ordinal)
+  }
+
+  object({ pack, offset, entryNumber, kind, id, message }: DamagedObject): void {
+    this.#add({ type: 'object-corrupt', kind, id, packClass: pack.packClass, pack: pack.id, offset, message })
+    const indexed = this.#index.pack(pack.id)
+    if (indexed) this.lost.add(indexed.firstOrdinal + entryNumber)
+  }
+
+  reference(problem: ReferenceProblem): void {
+    const { kind, id, path } = problem.reference
+    if (problem.type === 'missing') {
+      const message = `${kind} ${id} is missing, which ${displayBytes(path)} needs`
+      this.#add({ type: 'object-missing', kind, id, path, message })
+      return
+    }
+    const { pack, offset, ordinal } = problem.location
+    const object = { kind, id, packClass: packClassOf(kind), pack, offset, message: problem.error.message }
+    if (problem.type === 'invalid') this.#add({ type: 'object-invalid', ...object, path })
+    else {
+      this.#add({ type: 'object-corrupt', ...object })
+      this.lost.add(ordinal)
+    }
+  }
+
+  #add(problem: Problem): void {
+    const key = 'kind' in problem ? `${problem.kind}/${problem.id}` : problem.id
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    if (this.listed.length < MAX_LISTED_PROBLEMS) this.listed.push(problem)
+  }
+}

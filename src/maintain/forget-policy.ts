@@ -1,0 +1,175 @@
+import type { ByteString } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import { shortId } from '../base/ids.ts'
+import type { StoredSnapshot } from '../repository/snapshots.ts'
+import { type Duration, formatDuration, HOUR_MS, timeBefore } from './duration.ts'
+
+/**
+ * Which snapshots to keep, in each group on its own. Numbers: that many of the last, or of the last hours, days, … that have
+ * any, the latest of each; `UNLIMITED` keeps one of every.
+ */
+export interface ForgetPolicy {
+  readonly last?: number
+  readonly hourly?: number
+  readonly daily?: number
+  readonly weekly?: number
+  readonly monthly?: number
+  readonly yearly?: number
+  /** Everything younger than this, reckoned from the group's latest snapshot. */
+  readonly within?: Duration
+  /** Everything that has all tags of one of these. */
+  readonly tags?: readonly (readonly string[])[]
+}
+
+export const UNLIMITED = -1
+
+export type GroupKey = 'host' | 'paths' | 'tags'
+
+export interface ForgetOptions {
+  /** What the snapshots of a group share. Without any, all are one group. */
+  readonly groupBy?: readonly GroupKey[]
+  readonly nowMs: number
+}
+
+/** Snapshots oldest first. */
+export interface ForgetGroup {
+  /** What they share: the fields that were grouped by. */
+  readonly key: { readonly host?: string; readonly paths?: readonly ByteString[]; readonly tags?: readonly string[] }
+  readonly keep: readonly KeptSnapshot[]
+  readonly remove: readonly StoredSnapshot[]
+  /** What is odd about them, in sentences for people. */
+  readonly notes: readonly string[]
+}
+
+export interface KeptSnapshot extends StoredSnapshot {
+  /** In restic's words: `daily snapshot`, `within 7d` … */
+  readonly reasons: readonly string[]
+}
+
+/**
+ * Decides what a policy keeps. Hours, days, weeks (from Monday), months and years are those of UTC, as snapshots do not
+ * say what zone they were made in. A snapshot dated in the future is kept and counted for nothing, so that a wrong clock
+ * cannot push others out. Throws REFUSED if the policy has no rule, which would remove everything.
+ */
+export function planForget(
+  snapshots: readonly StoredSnapshot[],
+  policy: ForgetPolicy,
+  { groupBy = ['host', 'paths'], nowMs }: ForgetOptions,
+): ForgetGroup[] {
+  requireRule(policy)
+  return groupSnapshots(snapshots, groupBy).map(({ key, members }) => ({ key, ...sift(members, policy, nowMs) }))
+}
+
+const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
+type Period = (typeof PERIODS)[number]
+
+function requireRule(policy: ForgetPolicy): void {
+  for (const period of PERIODS) {
+    const count = policy[period] ?? 0
+    if (!Number.isInteger(count) || count < UNLIMITED)
+      throw new RangeError(`keep ${period} must be a number of snapshots: ${count}`)
+  }
+  const hasRule = PERIODS.some((period) => policy[period]) || policy.within || (policy.tags?.length ?? 0) > 0
+  if (!hasRule)
+    throw new ChainkeepError(
+      'REFUSED',
+      'without a rule of what to keep, every snapshot would go: give at least one, such as --keep-daily 7',
+    )
+}
+
+export interface Group {
+  readonly key: ForgetGroup['key']
+  readonly members: StoredSnapshot[]
+}
+
+/** In the order in which each group's first one comes. */
+export function groupSnapshots(snapshots: readonly StoredSnapshot[], groupBy: readonly GroupKey[]): Group[] {
+  const groups = new Map<string, Group>()
+  for (const stored of snapshots) {
+    const { host, paths, tags } = stored.snapshot
+    const shared = { host, paths, tags: tags.toSorted() }
+    const key = Object.fromEntries(groupBy.map((name) => [name, shared[name]])) as ForgetGroup['key']
+    const text = JSON.stringify(groupBy.map((name) => shared[name]))
+    const group = groups.get(text)
+    if (group) group.members.push(stored)
+    else groups.set(text, { key, members: [stored] })
+  }
+  return [...groups.values()]
+}
+
+function sift(members: readonly StoredSnapshot[], policy: ForgetPolicy, nowMs: number): Omit<ForgetGroup, 'key'> {
+  const newestFirst = members.toSorted((a, b) => b.snapshot.timeMs - a.snapshot.timeMs || (a.id < b.id ? 1 : -1))
+  const future = newestFirst.filter(({ snapshot }) => snapshot.timeMs > nowMs)
+  const real = newestFirst.slice(future.length)
+  const reasons = new Map<StoredSnapshot, string[]>()
+  const reasonsOf = (stored: StoredSnapshot): string[] => {
+    let list = reasons.get(stored)
+    if (!list) reasons.set(stored, (list = []))
+    return list
+  }
+  for (const stored of future) reasonsOf(stored).push('dated in the future')
+  for (const tags of policy.tags ?? [])
+    for (const stored of newestFirst)
+      if (tags.every((tag) => stored.snapshot.tags.includes(tag))) reasonsOf(stored).push(`has tags ${tags.join(', ')}`)
+  if (policy.within && real[0]) {
+    const afterMs = timeBefore(real[0].snapshot.timeMs, policy.within)
+    for (const stored of real)
+      if (stored.snapshot.timeMs > afterMs) reasonsOf(stored).push(`within ${formatDuration(policy.within)}`)
+  }
+  for (const period of PERIODS)
+    for (const { stored, reason } of latestOfEach(real, period, policy[period] ?? 0)) reasonsOf(stored).push(reason)
+
+  const oldestFirst = newestFirst.reverse()
+  return {
+    keep: oldestFirst.flatMap((stored) => {
+      const found = reasons.get(stored)
+      return found ? [{ ...stored, reasons: found }] : []
+    }),
+    remove: oldestFirst.filter((stored) => !reasons.has(stored)),
+    notes: future.map(noteOf),
+  }
+}
+
+/** As in restic: the latest snapshot of each of the last `count` periods, and the oldest of all while periods are still wanted. */
+function latestOfEach(
+  newestFirst: readonly StoredSnapshot[],
+  period: Period,
+  count: number,
+): { stored: StoredSnapshot; reason: string }[] {
+  const found: { stored: StoredSnapshot; reason: string }[] = []
+  const name = `${period} snapshot`
+  let last: number | undefined
+  for (const [i, stored] of newestFirst.entries()) {
+    if (count !== UNLIMITED && found.length >= count) break
+    const number = periodOf(stored.snapshot.timeMs, period, i)
+    if (number !== last) found.push({ stored, reason: name })
+    else if (i === newestFirst.length - 1) found.push({ stored, reason: `oldest ${name}` })
+    last = number
+  }
+  return found
+}
+
+/** A number that two snapshots share if they are of the same period. */
+function periodOf(timeMs: number, period: Period, position: number): number {
+  const days = Math.floor(timeMs / (24 * HOUR_MS))
+  const date = new Date(timeMs)
+  switch (period) {
+    case 'last':
+      return position
+    case 'hourly':
+      return Math.floor(timeMs / HOUR_MS)
+    case 'daily':
+      return days
+    case 'weekly':
+      return Math.floor((days + 3) / 7) // 1970 began on a Thursday
+    case 'monthly':
+      return date.getUTCFullYear() * 12 + date.getUTCMonth()
+    case 'yearly':
+      return date.getUTCFullYear()
+  }
+}
+
+function noteOf({ id, snapshot }: StoredSnapshot): string {
+  const date = new Date(snapshot.timeMs).toISOString()
+  return `snapshot ${shortId(id)} is dated in the future (${date}): it is kept, and counted for nothing`
+}

@@ -1,0 +1,96 @@
+import { ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
+import { type PackId, parsePackId } from '../base/ids.ts'
+import { noProgress, type Progress } from '../base/progress.ts'
+import { recordLength } from '../format/object.ts'
+import { PackWriter } from '../repository/pack-writer.ts'
+import type { Repository } from '../repository/repository.ts'
+import { type PackName, removePacks, replacePacks } from './replace-packs.ts'
+import { type SalvagedPack, salvagePack } from './salvage-pack.ts'
+import { verifyPacks } from './verify-packs.ts'
+
+export interface RepairPacksOptions {
+  /** Repair these, damaged or not. Default: read all packs, and repair those that are damaged. */
+  readonly packs?: readonly PackId[]
+  /** Say what could be saved, and change nothing. */
+  readonly dryRun?: boolean
+  /** Worker threads for reading; default: one for each core. */
+  readonly threads?: number
+  readonly progress?: Progress
+  readonly signal?: AbortSignal
+}
+
+export interface RepairedPack extends PackName {
+  /** Objects that were saved into a new pack. */
+  readonly salvaged: number
+  /** Objects that were not; `undefined` if nobody knows how many there were. */
+  readonly lost: number | undefined
+}
+
+/**
+ * Saves what is sound in damaged packs into new ones, and removes the damaged. What is lost is then missing, and no longer
+ * in the way: a backup stores it again if the source still has it, and `repairSnapshots` does without it. Stopped anywhere,
+ * it loses nothing that was sound. Rejects LOCKED, NOT_FOUND for a pack that is not there, INTERRUPTED, and IO or DENIED where a
+ * pack cannot be read for reasons that need not be its own: it stays.
+ */
+export async function repairPacks(repository: Repository, options: RepairPacksOptions = {}): Promise<RepairedPack[]> {
+  const { dryRun = false, progress = noProgress, signal } = options
+  await using _lock = dryRun ? undefined : await repository.lock('prune')
+  const index = await repository.index()
+  await index.refresh()
+  const damaged = options.packs ? await findPacks(repository, options.packs) : await findDamaged(repository, options)
+  const repaired: RepairedPack[] = []
+  for (const [i, pack] of damaged.entries()) {
+    throwIfInterrupted(signal)
+    progress({ phase: 'repairing packs', filesDone: i, totalFiles: damaged.length })
+    const found = await salvagePack(repository, pack)
+    const objects = found.objects ?? index.pack(pack.id)?.objects
+    if (!dryRun) await replaceWith(repository, pack, found)
+    const salvaged = found.entries.length
+    repaired.push({ ...pack, salvaged, lost: objects === undefined ? undefined : objects - salvaged })
+  }
+  return repaired
+}
+
+async function findDamaged(
+  repository: Repository,
+  { threads, progress, signal }: RepairPacksOptions,
+): Promise<PackName[]> {
+  const index = await repository.index()
+  const damaged = new Map<PackId, PackName>()
+  const add = ({ packClass, id }: PackName): unknown => damaged.set(id, { packClass, id })
+  for (const pack of index.unreadablePacks) add(pack)
+  const packs = [...index.packs()]
+  await verifyPacks(repository, packs, {
+    onDamagedPack: add,
+    onDamagedObject: ({ pack }) => add(pack),
+    threads,
+    totalBytes: packs.reduce((sum, { bytes }) => sum + bytes, 0),
+    progress,
+    signal,
+  })
+  return [...damaged.values()]
+}
+
+/** The classes of the packs. Those that are not in the index may still be there. */
+async function findPacks({ backend }: Repository, ids: readonly PackId[]): Promise<PackName[]> {
+  const wanted = new Set<string>(ids)
+  const found: PackName[] = []
+  for (const packClass of ['data', 'meta'] as const)
+    for await (const name of backend.list(packClass))
+      if (wanted.delete(name)) found.push({ packClass, id: parsePackId(name) })
+  const [missing] = wanted
+  if (missing !== undefined) throw new ChainkeepError('NOT_FOUND', `there is no pack ${missing}`, { id: missing })
+  return found
+}
+
+async function replaceWith(repository: Repository, pack: PackName, { bytes, entries }: SalvagedPack): Promise<void> {
+  if (entries.length === 0) return await removePacks(repository, [pack])
+  const writer = new PackWriter(pack.packClass)
+  for (const entry of entries)
+    writer.add({
+      ids: entry.id,
+      headers: [entry],
+      records: bytes.subarray(entry.offset, entry.offset + recordLength(entry)),
+    })
+  await replacePacks(repository, writer, [pack])
+}

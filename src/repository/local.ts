@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import { createLocalFolders, localBackend } from '../backend/local.ts'
+import { ChainkeepError, isCode } from '../base/errors.ts'
+import type { Progress } from '../base/progress.ts'
+import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../chunker/fastcdc.ts'
+import type { RepositoryConfig } from '../format/config.ts'
+import type { Environment } from './environment.ts'
+import { initRepository, openRepository, type Repository } from './repository.ts'
+
+/** Makes a repository in the folder at an absolute path, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
+export async function createLocalRepository(path: string, environment: Environment): Promise<RepositoryConfig> {
+  await using backend = localBackend(path)
+  try {
+    await createLocalFolders(path)
+  } catch (error) {
+    // A folder that holds a repository is not empty either, and that is the better reason.
+    const holdsRepository = isCode(error, 'EXISTS') && (await backend.size('config', '').catch(() => 0)) > 0
+    throw holdsRepository ? new ChainkeepError('EXISTS', `${path} already holds a repository`, { path }, error) : error
+  }
+  const chunker = { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT_BYTES }
+  return await initRepository(backend, environment, { chunker })
+}
+
+/** Opens the repository in the folder at an absolute path. Rejects as `openRepository`, and NOT_A_REPOSITORY if it is no folder. */
+export async function openLocalRepository(
+  path: string,
+  environment: Environment,
+  progress?: Progress,
+): Promise<Repository> {
+  try {
+    return await openRepository(localBackend(path), environment, progress)
+  } catch (error) {
+    if (!isCode(error, 'IO') || error.details.errno !== 'ENOTDIR') throw error
+    throw new ChainkeepError('NOT_A_REPOSITORY', `${path} is not a folder, and so no repository`, { path }, error)
+  }
+}
+
+/** $CHAINKEEP_CACHE_DIR, else the platform's place for caches (XDG base directories; ~/Library/Caches on macOS). */
+export function defaultCacheDirectory(
+  env: Readonly<Record<string, string | undefined>>,
+  homeDirectory: string,
+  platform: string,
+): string {
+  if (env.CHAINKEEP_CACHE_DIR) return env.CHAINKEEP_CACHE_DIR
+  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'chainkeep')
+  if (platform === 'darwin') return join(homeDirectory, 'Library', 'Caches', 'chainkeep')
+  return join(homeDirectory, '.cache', 'chainkeep')
+}

@@ -1,0 +1,180 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Backend, FileKind } from '../../src/backend/backend.ts'
+import type { ErrorCode } from '../../src/base/errors.ts'
+import { seededBytes } from '../helpers/seeded-bytes.ts'
+
+export interface BackendUnderTest extends AsyncDisposable {
+  readonly backend: Backend
+  /** Puts a file that is not ours among those of a kind. */
+  readonly addStranger: (kind: FileKind, name: string) => Promise<void>
+}
+
+const KINDS = ['data', 'meta', 'snapshots', 'locks'] as const
+const NAME = 'ab'.repeat(32)
+const BYTES = seededBytes('contract', 1000)
+
+/** What every backend promises: see src/backend/backend.ts. */
+export function backendContract(name: string, make: () => Promise<BackendUnderTest>): void {
+  describe(`${name} keeps the contract of backends`, () => {
+    for (const kind of [...KINDS, 'config'] as const) describe(kind, () => storesFiles(make, kind))
+    describe('listing', () => listsFiles(make))
+  })
+}
+
+const rejects = (promise: Promise<unknown>, code: ErrorCode): Promise<void> =>
+  expect(promise).rejects.toMatchObject({ name: 'ChainkeepError', code })
+
+/** Sorted. */
+export async function namesOf(backend: Backend, kind: FileKind): Promise<string[]> {
+  const names: string[] = []
+  for await (const name of backend.list(kind)) names.push(name)
+  return names.sort()
+}
+
+function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): void {
+  const name = kind === 'config' ? '' : NAME
+
+  test('what was put is got, whole and in parts', async () => {
+    await using here = await make()
+    const { backend } = here
+    await backend.put(kind, name, [BYTES.subarray(0, 1), new Uint8Array(), BYTES.subarray(1)])
+    expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
+    expect(await backend.size(kind, name)).toBe(1000)
+    for (const [offset, length] of [
+      [0, 1000],
+      [0, 0],
+      [1000, 0],
+      [999, 1],
+      [17, 100],
+    ] as const) {
+      const bytes = await backend.get(kind, name, { offset, length })
+      expect(Buffer.from(bytes).equals(BYTES.subarray(offset, offset + length))).toBe(true)
+    }
+  })
+
+  test('what is got belongs to the caller, in memory of its own', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [BYTES])
+    for (const range of [undefined, { offset: 10, length: 20 }]) {
+      const bytes = await here.backend.get(kind, name, range)
+      expect(bytes.buffer.byteLength).toBe(bytes.length)
+      bytes.fill(0)
+    }
+    expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
+  })
+
+  test('a file of no bytes is a file', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [])
+    expect(await here.backend.get(kind, name)).toHaveLength(0)
+    expect(await here.backend.size(kind, name)).toBe(0)
+  })
+
+  test('many parts', async () => {
+    await using here = await make()
+    const parts = Array.from({ length: 3000 }, (_, i) => BYTES.subarray(i % 1000, (i % 1000) + (i % 3)))
+    await here.backend.put(kind, name, parts)
+    expect(Buffer.from(await here.backend.get(kind, name)).equals(Buffer.concat(parts))).toBe(true)
+  })
+
+  test('more than there is, is TRUNCATED', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [BYTES])
+    await rejects(here.backend.get(kind, name, { offset: 0, length: 1001 }), 'TRUNCATED')
+    await rejects(here.backend.get(kind, name, { offset: 999, length: 2 }), 'TRUNCATED')
+    await rejects(here.backend.get(kind, name, { offset: 5000, length: 1 }), 'TRUNCATED')
+  })
+
+  test('what is not there is NOT_FOUND', async () => {
+    await using here = await make()
+    await rejects(here.backend.get(kind, name), 'NOT_FOUND')
+    await rejects(here.backend.get(kind, name, { offset: 0, length: 1 }), 'NOT_FOUND')
+    await rejects(here.backend.size(kind, name), 'NOT_FOUND')
+  })
+
+  test('nothing is replaced', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [BYTES])
+    await rejects(here.backend.put(kind, name, [Buffer.from('other')]), 'EXISTS')
+    expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
+  })
+
+  test('of several who put the same name, one succeeds', async () => {
+    await using here = await make()
+    const puts = Array.from({ length: 8 }, (_, i) => here.backend.put(kind, name, [Buffer.from(`from ${i}`)]))
+    const outcomes = await Promise.allSettled(puts)
+    const winners = [...outcomes.keys()].filter((i) => outcomes[i]!.status === 'fulfilled')
+    expect(winners).toHaveLength(1)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'EXISTS' })
+    expect(Buffer.from(await here.backend.get(kind, name)).toString()).toBe(`from ${winners[0]}`)
+  })
+
+  test('what was removed is gone, once or twice, and may be put again', async () => {
+    await using here = await make()
+    const { backend } = here
+    await backend.remove(kind, name)
+    await backend.put(kind, name, [BYTES])
+    await backend.remove(kind, name)
+    await backend.remove(kind, name)
+    await rejects(backend.get(kind, name), 'NOT_FOUND')
+    await backend.put(kind, name, [Buffer.from('again')])
+    expect(Buffer.from(await backend.get(kind, name)).toString()).toBe('again')
+  })
+}
+
+function listsFiles(make: () => Promise<BackendUnderTest>): void {
+  test('nothing, at first', async () => {
+    await using here = await make()
+    for (const kind of KINDS) expect(await namesOf(here.backend, kind)).toEqual([])
+  })
+
+  test('every file of one kind, once, and not those of others', async () => {
+    await using here = await make()
+    const names = Array.from({ length: 300 }, (_, i) => seededBytes(i, 32).toString('hex')).sort()
+    for (const [i, name] of names.entries()) await here.backend.put(KINDS[i % 4]!, name, [BYTES.subarray(0, 3)])
+    for (const [k, kind] of KINDS.entries())
+      expect(await namesOf(here.backend, kind)).toEqual(names.filter((_, i) => i % 4 === k))
+  })
+
+  test('strangers are passed over', async () => {
+    await using here = await make()
+    for (const kind of KINDS) {
+      await here.backend.put(kind, NAME, [BYTES])
+      for (const name of ['README', '.hidden', `${NAME}.tmp`, NAME.toUpperCase(), `${NAME}0`])
+        await here.addStranger(kind, name)
+      expect(await namesOf(here.backend, kind)).toEqual([NAME])
+    }
+  })
+
+  test('files may come and go while they are listed', async () => {
+    await using here = await make()
+    const names = Array.from({ length: 20 }, (_, i) => seededBytes(i, 32).toString('hex'))
+    for (const name of names) await here.backend.put('locks', name, [BYTES])
+    for await (const name of here.backend.list('locks')) await here.backend.remove('locks', name)
+    expect(await namesOf(here.backend, 'locks')).toEqual([])
+  })
+
+  test('a name that is none is a mistake', async () => {
+    await using here = await make()
+    const { backend } = here
+    for (const name of ['', '..', '../config', 'a/b', 'AB', 'xyz', `${NAME}0`, 'ab\n']) {
+      await expect(async () => backend.get('data', name)).rejects.toThrow(RangeError)
+      await expect(async () => backend.put('data', name, [])).rejects.toThrow(RangeError)
+      await expect(async () => backend.remove('data', name)).rejects.toThrow(RangeError)
+    }
+  })
+
+  test('there are no leftovers of puts that were finished', async () => {
+    await using here = await make()
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...KINDS), fc.uint8Array({ minLength: 32, maxLength: 32 }), async (kind, id) => {
+        const name = Buffer.from(id).toString('hex')
+        await here.backend.put(kind, name, [id]).catch(() => {}) // it may have been drawn before
+        expect(await here.backend.removeLeftovers()).toBe(0)
+      }),
+      { numRuns: 10 },
+    )
+  })
+}

@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { encodeConfig, type RepositoryConfig } from '../../src/format/config.ts'
+import { encodeLock } from '../../src/format/lock.ts'
+import { createRepository, openTestRepository } from '../helpers/repository.ts'
+import { type CliOptions, type CliResult, runCli } from '../helpers/run-cli.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
+
+let tmp: TemporaryDirectory
+
+beforeEach(async () => {
+  tmp = await temporaryDirectory()
+  mkdirSync(join(tmp.path, 'node'))
+  writeFileSync(join(tmp.path, 'node/file'), 'content')
+})
+afterEach(() => tmp[Symbol.asyncDispose]())
+
+const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
+const inTmp = (path: string): string => join(tmp.path, path)
+
+/** That the command fails with this code and this one sentence. */
+async function expectFailure(argv: readonly string[], code: number, message: string | RegExp): Promise<void> {
+  const result = await run(argv)
+  expect(result.stderr).toMatch(/^chainkeep: [^\n]*\n$/)
+  if (typeof message === 'string') expect(result.stderr).toBe(`chainkeep: ${message}\n`)
+  else expect(result.stderr).toMatch(message)
+  expect(result.code).toBe(code)
+}
+
+describe('the repository', () => {
+  test('is not there', async () => {
+    const message = `there is no repository at ${inTmp('repository')}: create one with "chainkeep init"`
+    for (const argv of [['snapshots'], ['backup', 'node'], ['restore', 'latest', '-t', 'x'], ['prune']])
+      await expectFailure(argv, 10, message)
+    const { stderr } = await run(['snapshots', '--json'])
+    expect(JSON.parse(stderr)).toEqual({ message_type: 'exit_error', code: 10, message })
+  })
+
+  test('is something else', async () => {
+    mkdirSync(inTmp('repository'))
+    writeFileSync(inTmp('repository/config'), '[core]\n\tbare = true\n')
+    await expectFailure(['snapshots'], 10, `${inTmp('repository/config')} is not the config of a chainkeep repository`)
+    await expectFailure(
+      ['snapshots', '-r', 'node/file'],
+      10,
+      `${inTmp('node/file')} is not a folder, and so no repository`,
+    )
+    await expectFailure(['snapshots', '-r', 'node'], 10, /^chainkeep: there is no repository at /)
+  })
+
+  test('has a newer format, or features that are not known', async () => {
+    await createRepository(tmp.path)
+    await using repository = await openTestRepository(tmp.path)
+    const { config } = repository
+    const rewrite = (changed: object): void => {
+      chmodSync(inTmp('repository/config'), 0o600)
+      writeFileSync(inTmp('repository/config'), encodeConfig({ ...config, ...changed } as RepositoryConfig))
+    }
+    rewrite({ version: 2 })
+    await expectFailure(
+      ['snapshots'],
+      1,
+      /config: the repository has format version 2; this chainkeep knows 1: use a newer one/,
+    )
+    rewrite({ readFeatures: ['encrypted'] })
+    await expectFailure(['snapshots'], 1, /config: to read this repository takes the feature "encrypted", which this/)
+    rewrite({ writeFeatures: ['parity'] })
+    expect((await run(['snapshots'])).code).toBe(0)
+    await expectFailure(['backup', 'node'], 1, /config: to write to this repository takes the feature "parity", which/)
+  })
+
+  test('is damaged', async () => {
+    await createRepository(tmp.path)
+    const bytes = readFileSync(inTmp('repository/config'))
+    bytes[20]! ^= 1
+    chmodSync(inTmp('repository/config'), 0o600)
+    writeFileSync(inTmp('repository/config'), bytes)
+    await expectFailure(['snapshots'], 1, /config: the config has changed: its checksum does not fit/)
+  })
+
+  test('is there already, or its place is taken', async () => {
+    await run(['init'])
+    await expectFailure(['init'], 1, `${inTmp('repository')} already holds a repository`)
+    await expectFailure(
+      ['init', '-r', 'node'],
+      1,
+      `cannot create a repository in ${inTmp('node')}: the folder is not empty`,
+    )
+    await expectFailure(
+      ['init', '-r', 'x/y'],
+      1,
+      `cannot create a repository in ${inTmp('x/y')}: no such file or directory`,
+    )
+  })
+
+  test('is locked', async () => {
+    await run(['init'])
+    await using repository = await openTestRepository(tmp.path)
+    await using _lock = await repository.lock('prune')
+    await expectFailure(['backup', 'node'], 11, /^chainkeep: process \d+ on test-host is pruning the repository/)
+  })
+
+  test('was locked by a process that is dead', async () => {
+    await run(['init'])
+    const lock = { mode: 'prune', host: 'test-host', pid: 2 ** 22 + 1, timeMs: Date.now() } as const
+    writeFileSync(inTmp('repository/locks/00'), encodeLock(lock))
+    const { code, stderr } = await run(['backup', 'node'])
+    expect([code, stderr]).toEqual([
+      0,
+      `chainkeep: removed the lock that process ${lock.pid} on test-host left behind\n`,
+    ])
+  })
+})
+
+describe('a snapshot', () => {
+  beforeEach(async () => {
+    await run(['init'])
+    await run(['backup', 'node'])
+  })
+
+  test('is unknown, or no id at all', async () => {
+    const [name] = readdirSync(inTmp('repository/snapshots'))
+    const other = createHash('sha256').update(name!).digest('hex')
+    await expectFailure(['ls', other], 1, `there is no snapshot "${other}"; "chainkeep snapshots" lists them`)
+    await expectFailure(['ls', 'latest~1'], 1, /there is no snapshot "latest~1": only 1 snapshot fits/)
+    await expectFailure(['ls', 'newest'], 1, /"newest" is no snapshot: give the first digits of its id/)
+    await expectFailure(['restore', 'latest', '-t', 'x', '--host', 'other'], 1, /0 snapshots fit/)
+  })
+
+  test('is ambiguous', async () => {
+    for (let i = 0; i < 17; i++) await run(['backup', 'node', '--tag', String(i)])
+    const firsts = readdirSync(inTmp('repository/snapshots')).map((name) => name[0]!)
+    const twice = firsts.find((first, i) => firsts.indexOf(first) !== i)! // 18 ids, 16 digits
+    const count = firsts.filter((first) => first === twice).length
+    await expectFailure(['ls', twice], 1, `"${twice}" fits ${count} snapshots: give more digits`)
+  })
+
+  test('lacks the path', async () => {
+    await expectFailure(['ls', 'latest:/nowhere'], 1, 'there is nothing at /nowhere in the snapshot')
+    await expectFailure(['restore', 'latest:/nowhere', '-t', 'x'], 1, /\/nowhere/)
+  })
+})
+
+describe('the source', () => {
+  beforeEach(() => run(['init']))
+
+  test('is missing', async () => {
+    await expectFailure(['backup', 'nowhere'], 1, `there is nothing to back up at ${inTmp('nowhere')}`)
+  })
+
+  test('is missing in part: the rest is stored', async () => {
+    const { code, stdout, stderr } = await run(['backup', 'node', 'nowhere'])
+    expect([code, stderr]).toEqual([3, `chainkeep: ${inTmp('nowhere')}: no such file or directory\n`])
+    expect(stdout).toMatch(/\n1 entry missing or torn: see above\nsnapshot [0-9a-f]{8} saved \(full\)\n$/)
+    const { json } = await run(['cat', 'snapshot', 'latest', '--json'])
+    expect(json()[0]).toMatchObject({ failure_count: 1, failures: [{ path: inTmp('nowhere') }] })
+    expect((await run(['snapshots'])).stdout).toContain('Missing')
+    const [error] = (await run(['backup', 'node', 'nowhere', '--json'])).stderr.trim().split('\n')
+    expect(JSON.parse(error!)).toEqual({
+      message_type: 'error',
+      error: { message: 'no such file or directory' },
+      during: 'archival',
+      item: inTmp('nowhere'),
+    })
+  })
+
+  test('contains the repository, which is left out', async () => {
+    const { code, stderr } = await run(['backup', '.'])
+    expect(code).toBe(0)
+    expect(stderr).toContain(`chainkeep: ${inTmp('repository')} belongs to chainkeep and is left out\n`)
+    const { stdout } = await run(['ls', 'latest'])
+    expect(stdout).toContain(inTmp('node/file'))
+    expect(stdout).not.toContain(inTmp('repository/'))
+  })
+
+  test('lies inside the repository', async () => {
+    for (const path of ['repository', 'repository/snapshots'])
+      await expectFailure(['backup', path], 1, /lies inside the repository .*: a repository cannot back up itself/)
+  })
+
+  test('is said to be left out by a file that is not there', async () => {
+    await expectFailure(['backup', 'node', '--exclude-file', 'no'], 1, 'cannot read no: no such file or directory')
+  })
+})
+
+describe('the target', () => {
+  beforeEach(async () => {
+    await run(['init'])
+    await run(['backup', 'node'])
+  })
+
+  test('cannot be made', async () => {
+    await expectFailure(['restore', 'latest', '-t', 'node/file/x'], 1, /node\/file\/x/)
+    await expectFailure(['restore', 'latest', '-t', '/proc/chainkeep'], 1, /\/proc\/chainkeep/)
+  })
+
+  test('is inside the repository', async () => {
+    await expectFailure(['restore', 'latest', '-t', 'repository/x'], 1, /is inside the repository/)
+  })
+})
+
+test('interrupted: the code says so, and the next run goes on', async () => {
+  await run(['init'])
+  const stop = new AbortController()
+  stop.abort()
+  const result = await run(['backup', 'node'], { signal: stop.signal })
+  expect(result).toMatchObject({ code: 130, stdout: '', stderr: 'chainkeep: interrupted\n' })
+  expect((await run(['snapshots', '--json'])).stdout).toBe('[]\n')
+  expect((await run(['backup', 'node'])).code).toBe(0)
+})

@@ -1,0 +1,161 @@
+import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../../helpers/temporary-directory.ts'
+
+let tmp: TemporaryDirectory
+
+beforeEach(async () => {
+  tmp = await temporaryDirectory()
+  mkdirSync(join(tmp.path, 'node'))
+  writeFileSync(join(tmp.path, 'node/wallet.dat'), 'x'.repeat(5000))
+  writeFileSync(join(tmp.path, 'node/debug.log'), 'log')
+})
+afterEach(() => tmp[Symbol.asyncDispose]())
+
+const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
+
+async function storedPaths(): Promise<string[]> {
+  const { json } = await run(['ls', 'latest', '--json'])
+  return json()
+    .filter((line) => line.message_type === 'node' && line.type === 'file')
+    .map((line) => String(line.path).replace(`${tmp.path}/`, ''))
+}
+
+test('ends with a summary', async () => {
+  await run(['init'])
+  const first = await run(['backup', 'node'])
+  expect(redact(first.stdout, tmp.path).replace(/^(Added|Stored) .*/gm, '$1 …')).toMatchInlineSnapshot(`
+    "Files   2 new, 0 changed, 0 unmodified
+    Read    4.89 KiB of 4.89 KiB
+    Added …
+    Stored …
+    Time    <time>
+    snapshot <id8> saved (full)
+    "
+  `)
+  expect(first).toMatchObject({ code: 0, stderr: '' })
+  const second = await run(['backup', 'node', '-q'])
+  expect(second).toMatchObject({ code: 0, stdout: '', stderr: '' })
+})
+
+test('says what it did in JSON, with the field names of restic', async () => {
+  await run(['init'])
+  const { code, json } = await run(['backup', 'node', '--json', '-v'])
+  expect(code).toBe(0)
+  const lines = json()
+  expect(lines.map((line) => line.message_type)).toEqual(['verbose_status', 'verbose_status', 'summary'])
+  expect(lines[0]).toMatchObject({ action: 'new', item: join(tmp.path, 'node/debug.log'), data_size: 3 })
+  expect(lines[2]).toMatchObject({
+    files_new: 2,
+    files_changed: 0,
+    files_unmodified: 0,
+    data_blobs: 2,
+    total_files_processed: 2,
+    total_bytes_processed: 5003,
+    snapshot_id: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
+})
+
+test('verbose names what is stored, twice also what is not', async () => {
+  await run(['init'])
+  await run(['backup', 'node'])
+  writeFileSync(join(tmp.path, 'node/debug.log'), 'longer')
+  writeFileSync(join(tmp.path, 'node/new'), '')
+  const items = async (flag: string): Promise<string[]> =>
+    (await run(['backup', 'node', '-n', flag])).stdout.split('\n').filter((line) => line.includes('/node/'))
+  expect(redact((await items('-v')).join('\n'), tmp.path)).toBe(
+    'changed     /TMP/node/debug.log (6 B)\nnew         /TMP/node/new (0 B)',
+  )
+  expect(await items('-vv')).toHaveLength(3)
+})
+
+test('a dry run tells what would be added and makes nothing', async () => {
+  await run(['init'])
+  const { stdout, code } = await run(['backup', 'node', '--dry-run'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^Would add +5\.\d+ KiB$/m)
+  expect(stdout).not.toContain('saved')
+  expect((await run(['snapshots', '--json'])).stdout).toBe('[]\n')
+})
+
+test('makes the repository with --init, once', async () => {
+  expect(await run(['backup', 'node', '--init'])).toMatchObject({
+    code: 0,
+    stderr: `chainkeep: created a repository at ${join(tmp.path, 'repository')}\n`,
+  })
+  expect(await run(['backup', 'node', '--init'])).toMatchObject({ code: 0, stderr: '' })
+})
+
+describe('what is stored', () => {
+  beforeEach(async () => {
+    await run(['init'])
+    mkdirSync(join(tmp.path, 'node/cache'))
+    writeFileSync(join(tmp.path, 'node/cache/tag'), '')
+    writeFileSync(join(tmp.path, 'node/cache/big'), 'b')
+  })
+
+  test('all but what patterns exclude, of the command line and of files', async () => {
+    writeFileSync(join(tmp.path, 'patterns'), '# logs\n\n*.log\n')
+    expect((await run(['backup', 'node', '--exclude-file', 'patterns', '-e', 'cache/big'])).code).toBe(0)
+    expect(await storedPaths()).toEqual(['node/cache/tag', 'node/wallet.dat'])
+  })
+
+  test('not what is in directories that are marked', async () => {
+    await run(['backup', 'node', '--exclude-if-present', 'tag'])
+    expect(await storedPaths()).toEqual(['node/cache/tag', 'node/debug.log', 'node/wallet.dat'])
+  })
+
+  test('what comes on stdin, with or without a name', async () => {
+    const stdin = [Buffer.from('dump '), Buffer.from('of a database')]
+    expect((await run(['backup', '--stdin', '--stdin-filename', 'db/mainnet.sql'], { stdin })).code).toBe(0)
+    expect((await run(['dump', 'latest', 'db/mainnet.sql'])).stdout).toBe('dump of a database')
+    await run(['backup', '--stdin'], { stdin })
+    expect((await run(['dump', 'latest', 'stdin'])).stdout).toBe('dump of a database')
+  })
+})
+
+test('kind, tags, host and time are recorded', async () => {
+  await run(['init'])
+  await run(['backup', 'node', '--tag', 'b,a', '--tag', 'c', '--host', 'db1', '--time', '2026-11-21T07:00:00Z'])
+  await run(['backup', 'node', '--type', 'differential', '--host', 'db1'])
+  const [list] = (await run(['snapshots', '--json'])).json() as unknown as [Record<string, unknown>[]]
+  expect(list).toMatchObject([
+    { kind: 'full', tags: ['a', 'b', 'c'], hostname: 'db1', time: '2026-11-21T07:00:00.000Z', username: 'operator' },
+    { kind: 'differential', hostname: 'db1', parent: list[0]!.id },
+  ])
+})
+
+test('nothing changed: no snapshot if so wished', async () => {
+  await run(['init'])
+  await run(['backup', 'node'])
+  const { stdout, code } = await run(['backup', 'node', '--skip-if-unchanged'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('nothing has changed: no snapshot was made')
+})
+
+test('--parent says what changes are detected against', async () => {
+  await run(['init'])
+  const changed = join(tmp.path, 'node/debug.log')
+  utimesSync(changed, 1, 1)
+  await run(['backup', 'node'])
+  writeFileSync(changed, 'changed')
+  await run(['backup', 'node'])
+  const { stdout } = await run(['backup', 'node', '--parent', 'latest~1'])
+  expect(stdout).toMatch(/^Files +0 new, 1 changed, 1 unmodified$/m)
+  expect((await run(['backup', 'node', '--parent', 'ffff'])).code).toBe(1)
+})
+
+test.skipIf(process.getuid?.() === 0)(
+  'what cannot be read is named, the rest is saved, and the code is 3',
+  async () => {
+    await run(['init'])
+    chmodSync(join(tmp.path, 'node/debug.log'), 0)
+    const { code, stdout, stderr } = await run(['backup', 'node'])
+    expect(code).toBe(3)
+    expect(stderr).toBe(`chainkeep: ${join(tmp.path, 'node/debug.log')}: permission denied\n`)
+    expect(stdout).toContain('1 entry missing or torn: see above')
+    expect(stdout).toMatch(/snapshot [0-9a-f]{8} saved/)
+  },
+)

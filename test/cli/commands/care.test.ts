@@ -1,0 +1,153 @@
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
+import { seededBytes } from '../../helpers/seeded-bytes.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../../helpers/temporary-directory.ts'
+
+let tmp: TemporaryDirectory
+
+/** Three snapshots on three days, each with a file of its own. */
+beforeEach(async () => {
+  tmp = await temporaryDirectory()
+  mkdirSync(join(tmp.path, 'node'))
+  await run(['init'])
+  for (const day of ['19', '20', '21']) {
+    writeFileSync(join(tmp.path, 'node/file'), seededBytes(day, 200_000))
+    await run(['backup', 'node', '--tag', `day${day}`, '--time', `2025-11-${day}T07:00:00Z`])
+  }
+})
+afterEach(() => tmp[Symbol.asyncDispose]())
+
+const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
+const tags = async (): Promise<unknown[]> => {
+  const [list] = (await run(['snapshots', '--json'])).json() as unknown as [{ tags: string[] }[]]
+  return list.map((each) => each.tags?.join(','))
+}
+function packBytes(): number {
+  const sizes = ['data', 'meta'].flatMap((kind) =>
+    readdirSync(join(tmp.path, 'repository', kind), { recursive: true, encoding: 'utf8' })
+      .map((name) => statSync(join(tmp.path, 'repository', kind, name)))
+      .map((stats) => (stats.isFile() ? stats.size : 0)),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+describe('forget', () => {
+  test('shows what it keeps and why, and what goes', async () => {
+    const { stdout, code } = await run(['forget', '--keep-last', '1', '--keep-tag', 'day19', '--keep-within', '1d12h'])
+    expect(code).toBe(0)
+    expect(redact(stdout, tmp.path).replace(/-{9,}/g, '---')).toBe(
+      `Snapshots of host test-host; paths /TMP/node
+
+keep 3 snapshots:
+ID        Time                 Kind         Host       Tags      Size  Reasons         Paths
+---
+<id8>  <time>  full         test-host  day19  195 KiB  has tags day19  /TMP/node
+<id8>  <time>  incremental  test-host  day20  195 KiB  within 1d12h    /TMP/node
+<id8>  <time>  incremental  test-host  day21  195 KiB  within 1d12h    /TMP/node
+${' '.repeat(71)}last snapshot
+---
+
+0 snapshots removed
+`,
+    )
+    const { stdout: other } = await run(['forget', '--keep-last', '1'])
+    expect(other).toMatch(/remove 2 snapshots:\n/)
+    expect(other).toMatch(/\n2 snapshots removed\n$/)
+    expect(await tags()).toEqual(['day21'])
+  })
+
+  test('removes nothing in a dry run', async () => {
+    const { stdout } = await run(['forget', '--keep-daily', '1', '--dry-run', '--prune'])
+    expect(stdout).toMatch(/\nwould remove 2 snapshots, and then prune\n$/)
+    expect(await tags()).toHaveLength(3)
+  })
+
+  test('is restic’s array for programs', async () => {
+    const [groups] = (await run(['forget', '--keep-last', '2', '--json'])).json() as unknown as [unknown[]]
+    expect(groups).toMatchObject([
+      {
+        tags: null,
+        host: 'test-host',
+        paths: [join(tmp.path, 'node')],
+        keep: [{ tags: ['day20'] }, { tags: ['day21'] }],
+        remove: [{ tags: ['day19'] }],
+        reasons: [{ snapshot: { tags: ['day20'] }, matches: ['last snapshot'] }, { matches: ['last snapshot'] }],
+      },
+    ])
+  })
+
+  test('removes what it is given, also when that is damaged', async () => {
+    await run(['forget', 'latest~1'])
+    expect(await tags()).toEqual(['day19', 'day21'])
+    const folder = join(tmp.path, 'repository/snapshots')
+    const [name] = readdirSync(folder)
+    rmSync(join(folder, name!))
+    writeFileSync(join(folder, name!), 'damaged')
+    expect((await run(['forget', name!.slice(0, 8)])).code).toBe(0)
+    expect(readdirSync(folder)).toHaveLength(1)
+  })
+
+  test('refuses to run without rules, and to mix them with ids', async () => {
+    const { code, stderr } = await run(['forget'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^chainkeep: without a rule of what to keep, every snapshot would go/)
+    expect((await run(['forget', '--keep-last', '0'])).code).toBe(1)
+    expect((await run(['forget', '--keep-last', '1', 'latest'])).code).toBe(2)
+    expect((await run(['forget', '--keep-last', 'all'])).stderr).toContain('It is a number, or unlimited.')
+    expect((await run(['forget', '--keep-within', '3 weeks'])).stderr).toContain('"3 weeks" is no duration')
+    expect(await tags()).toHaveLength(3)
+  })
+
+  test('with --prune frees what it says', async () => {
+    const before = packBytes()
+    const { json, code } = await run(['forget', '--keep-last', '1', '--prune', '--json'])
+    expect(code).toBe(0)
+    const summary = json().at(-1)!
+    expect(summary).toMatchObject({ message_type: 'summary', bytes_left: packBytes() })
+    expect(summary.bytes_freed).toBe(before - packBytes())
+    expect(before - packBytes()).toBeGreaterThan(400_000)
+  })
+})
+
+describe('prune', () => {
+  test('tells what it would do, and does it', async () => {
+    await run(['forget', 'latest~1'])
+    const before = packBytes()
+    const planned = await run(['prune', '-n', '--max-unused', '0'])
+    expect(planned.stdout).toMatch(/^Would free +19\d KiB$/m)
+    expect(packBytes()).toBe(before)
+    const done = await run(['prune', '--max-unused', '0'])
+    expect(done.stdout).toMatch(/^Freed +19\d KiB$/m)
+    expect(done.code).toBe(0)
+    expect(before - packBytes()).toBeGreaterThan(195_000)
+    expect((await run(['dump', 'latest', join(tmp.path, 'node/file')])).code).toBe(0)
+  })
+
+  test('understands shares, sizes and unlimited', async () => {
+    for (const limit of ['10%', '64K', 'unlimited', '0'])
+      expect((await run(['prune', '-n', '--max-unused', limit])).code).toBe(0)
+    for (const limit of ['10', 'all', '101%', '-1'].slice(1))
+      expect((await run(['prune', '--max-unused', limit])).code).toBe(2)
+  })
+})
+
+describe('tag', () => {
+  test('adds, removes and sets', async () => {
+    expect((await run(['tag', '--add', 'a,b', 'latest'])).stdout).toMatch(
+      /^snapshot [0-9a-f]{8} is now [0-9a-f]{8}: a, b, day21\n1 snapshot changed\n$/,
+    )
+    await run(['tag', '--remove', 'a', '--add', 'c'])
+    expect(await tags()).toEqual(['c,day19', 'c,day20', 'b,c,day21'])
+    await run(['tag', '--set', '', '--tag', 'day20'])
+    expect(await tags()).toEqual(['c,day19', undefined, 'b,c,day21'])
+    const lines = (await run(['tag', '--set', 'x', 'latest', '--json'])).json()
+    expect(lines).toMatchObject([{ message_type: 'changed' }, { message_type: 'summary', changed_snapshots: 1 }])
+  })
+
+  test('needs to know what to change', async () => {
+    expect((await run(['tag', 'latest'])).stderr).toContain('change which tags?')
+    expect((await run(['tag', '--set', 'x', '--add', 'y'])).code).toBe(2)
+  })
+})

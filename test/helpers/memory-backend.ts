@@ -1,0 +1,61 @@
+import type { Backend, ByteRange, FileKind } from '../../src/backend/backend.ts'
+import { ChainkeepError } from '../../src/base/errors.ts'
+
+export interface MemoryFiles extends Backend {
+  /** By kind and name: `data/ab…`. Whatever is put in here is stored, also what no backend would store. */
+  readonly files: Map<string, Uint8Array>
+}
+
+/** A backend in memory that keeps the contract of all others: see test/backend/contract.ts. */
+export function memoryBackend(): MemoryFiles {
+  const files = new Map<string, Uint8Array>()
+
+  function find(kind: FileKind, name: string): Uint8Array {
+    const bytes = files.get(pathOf(kind, name))
+    if (!bytes) throw new ChainkeepError('NOT_FOUND', `${pathOf(kind, name)} is not there`)
+    return bytes
+  }
+
+  return {
+    location: 'memory',
+    localDirectory: undefined,
+    files,
+    async put(kind, name, parts) {
+      const path = pathOf(kind, name)
+      if (files.has(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
+      files.set(path, Buffer.concat(parts))
+    },
+    async get(kind: FileKind, name: string, range?: ByteRange) {
+      const bytes = find(kind, name)
+      if (!range) return Uint8Array.from(bytes)
+      const { offset, length } = range
+      if (offset + length > bytes.length)
+        throw new ChainkeepError('TRUNCATED', `${pathOf(kind, name)}: ends early`, {
+          file: pathOf(kind, name),
+          offset: Math.max(bytes.length, offset),
+        })
+      return Uint8Array.from(bytes.subarray(offset, offset + length))
+    },
+    async size(kind, name) {
+      return find(kind, name).length
+    },
+    async *list(kind) {
+      for (const path of [...files.keys()])
+        if (path.startsWith(`${kind}/`) && NAME.test(path.slice(kind.length + 1))) yield path.slice(kind.length + 1)
+    },
+    async remove(kind, name) {
+      files.delete(pathOf(kind, name))
+    },
+    async removeLeftovers() {
+      return 0
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+const NAME = /^[0-9a-f]{1,64}$/
+
+function pathOf(kind: FileKind, name: string): string {
+  if (kind !== 'config' && !NAME.test(name)) throw new RangeError(`not a name of a stored file: ${name}`)
+  return kind === 'config' ? kind : `${kind}/${name}`
+}

@@ -1,0 +1,224 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { localBackend } from '../../src/backend/local.ts'
+import { check } from '../../src/maintain/check.ts'
+import { forget } from '../../src/maintain/forget.ts'
+import { prune } from '../../src/maintain/prune.ts'
+import type { PrunePolicy } from '../../src/maintain/prune-plan.ts'
+import { openRepository } from '../../src/repository/repository.ts'
+import { listSnapshots, type StoredSnapshot } from '../../src/repository/snapshots.ts'
+import { faultyFileSystem } from '../helpers/faulty-file-system.ts'
+import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
+import { testEnvironment } from '../helpers/repository.ts'
+import { seededBytes } from '../helpers/seeded-bytes.ts'
+import type { Listing } from '../helpers/store-tree.ts'
+
+const EVERYTHING: { policy: PrunePolicy } = { policy: { maxUnused: { bytes: 0 } } }
+const big = (seed: string): Buffer => seededBytes(seed, 50_000)
+/** Some ten chunks in each of those files: enough for lists. */
+const CUTS = { minBytes: 1024, averageBytes: 4096, maxBytes: 16_384, level: 1 }
+
+/** Three snapshots: the second shares with the first, the third with both; no pack is used by one alone. */
+async function storeThree(it: Maintaining): Promise<[StoredSnapshot, StoredSnapshot, StoredSnapshot]> {
+  const shared = { shared: big('shared'), directory: { directory: { inner: big('inner') } } } satisfies Listing
+  return [
+    await it.store({ ...shared, only: big('first') }, { timeMs: 1 }, CUTS),
+    await it.store({ ...shared, only: big('second'), both: big('both') }, { timeMs: 2 }, CUTS),
+    await it.store({ shared: big('shared'), only: big('third'), both: big('both') }, { timeMs: 3 }, CUTS),
+  ]
+}
+
+test('frees exactly what it says, in the plan and afterwards, and nothing that is needed', async () => {
+  await using it = await openMaintaining()
+  const [first, second, third] = await storeThree(it)
+  const contents = await contentsOf(it.repository, third)
+  await forget(it.repository, [first.id, second.id])
+
+  const before = it.packBytes()
+  const planned = await prune(it.repository, { ...EVERYTHING, dryRun: true })
+  expect(planned).toMatchObject({ dryRun: true, packsRemoved: 0, packsRewritten: 0, bytesFreed: 0 })
+  expect(it.packBytes()).toBe(before)
+  expect(planned.plan.totals).toMatchObject({ bytes: before, unusedBytesLeft: 0 })
+  expect(planned.plan.rewrite.length).toBeGreaterThan(0)
+
+  const result = await prune(it.repository, EVERYTHING)
+  expect(result.plan.totals).toEqual(planned.plan.totals)
+  expect(result.bytesFreed).toBe(before - it.packBytes())
+  expect(result.bytesFreed).toBe(planned.plan.totals.freedBytes)
+  expect(result.objectsFreed).toBe(planned.plan.totals.freedObjects)
+  expect(it.packBytes()).toBe(planned.plan.totals.bytesLeft)
+  expect(result.bytesFreed).toBeGreaterThan(150_000)
+
+  for (const repository of [it.repository, await it.reopen()]) {
+    expect(await contentsOf(repository, third)).toEqual(contents)
+    expect(await check(repository, { readData: 'all' })).toMatchObject({ healthy: true, notes: [] })
+  }
+  expect((await prune(it.repository, EVERYTHING)).plan).toMatchObject({ remove: [], rewrite: [] })
+})
+
+test('leaves nothing when there are no snapshots', async () => {
+  await using it = await openMaintaining()
+  await forget(
+    it.repository,
+    (await storeThree(it)).map(({ id }) => id),
+  )
+  await prune(it.repository)
+  expect([it.list('data'), it.list('meta'), it.list('locks')]).toEqual([[], [], []])
+})
+
+test('keeps waste that the policy allows', async () => {
+  await using it = await openMaintaining()
+  const [first] = await storeThree(it)
+  await forget(it.repository, [first.id])
+  const before = it.list('data')
+  const { plan } = await prune(it.repository, { policy: { maxUnused: 'unlimited' } })
+  expect(plan.totals.unusedBytesLeft).toBeGreaterThan(0)
+  expect(it.list('data')).toEqual(before)
+})
+
+test('frees second copies of objects', async () => {
+  await using it = await openMaintaining()
+  const stored = await it.store({ file: big('file') })
+  const before = it.packBytes()
+  const copies = await openMaintaining()
+  try {
+    await copies.store({ file: big('file') })
+    for (const file of [...copies.list('data'), ...copies.list('meta')]) copy(copies, it, file)
+  } finally {
+    await copies[Symbol.asyncDispose]()
+  }
+  const repository = await it.reopen()
+  expect(it.packBytes()).toBe(2 * before)
+  expect((await prune(repository)).bytesFreed).toBe(before)
+  expect(it.packBytes()).toBe(before)
+  await contentsOf(await it.reopen(), stored)
+})
+
+test('removes what interrupted runs have left in tmp', async () => {
+  await using it = await openMaintaining()
+  await it.store({ file: 'text' })
+  writeFileSync(it.pathOf('tmp/0123456789abcdef'), 'part of a pack')
+  expect((await prune(it.repository, { dryRun: true })).leftoversRemoved).toBe(0)
+  expect((await prune(it.repository)).leftoversRemoved).toBe(1)
+  expect(it.list('tmp')).toEqual([])
+})
+
+test('waits for nobody: it refuses while somebody writes, but for a dry run', async () => {
+  await using it = await openMaintaining()
+  await using _lock = await it.repository.lock('write')
+  await expect(prune(it.repository)).rejects.toMatchObject({ code: 'LOCKED' })
+  await prune(it.repository, { dryRun: true })
+})
+
+test('is stopped by its signal', async () => {
+  await using it = await openMaintaining()
+  const [first, , third] = await storeThree(it)
+  await forget(it.repository, [first.id])
+  const stop = new AbortController()
+  const pruning = prune(it.repository, {
+    ...EVERYTHING,
+    signal: stop.signal,
+    progress: ({ phase }) => phase === 'pruning packs' && stop.abort(),
+  })
+  await expect(pruning).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  expect(it.list('locks')).toEqual([])
+  await contentsOf(it.repository, third)
+})
+
+test('sees what another process has written since the index was opened', async () => {
+  await using it = await openMaintaining()
+  await it.store({ file: 'one' })
+  const other = await openRepository(localBackend(it.pathOf('')), testEnvironment(it.pathOf('..')))
+  await other.index()
+  const stored = await it.store({ file: 'two' })
+  await prune(other)
+  await other.close()
+  await contentsOf(await it.reopen(), stored)
+})
+
+const snapshotFile = (it: Maintaining): string => it.list('snapshots')[0]!
+
+test.each<[string, (it: Maintaining) => void, RegExp]>([
+  [
+    'a snapshot cannot be read',
+    (it) => it.change(snapshotFile(it), (bytes) => flipped(bytes, 40)),
+    /forget [0-9a-f]{8}/,
+  ],
+  ['a tree is damaged', (it) => it.change(it.list('meta')[0]!, (bytes) => flipped(bytes, 60)), /chainkeep check/],
+  ['a pack is cut off', (it) => it.change(it.list('data')[0]!, (bytes) => bytes.subarray(0, -1)), /is missing/],
+])('refuses, and changes nothing, when %s', async (_, damage, message) => {
+  await using it = await openMaintaining()
+  const [first] = await storeThree(it)
+  await forget(it.repository, [first.id])
+  await it.repository.close()
+  damage(it)
+  const repository = await it.reopen()
+  await (await repository.index()).rebuild()
+  const before = [...it.list('data'), ...it.list('meta')]
+  await expect(prune(repository, EVERYTHING)).rejects.toMatchObject({
+    code: 'CORRUPT',
+    message: expect.stringMatching(message),
+  })
+  expect([...it.list('data'), ...it.list('meta')]).toEqual(before)
+})
+
+test('does not write damaged data again as if it were sound', async () => {
+  await using it = await openMaintaining()
+  const [first, second, third] = await storeThree(it)
+  await forget(it.repository, [first.id, second.id])
+  for (const file of it.list('data')) it.change(file, (bytes) => flipped(bytes, 100)) // in the first object, which is shared
+  const before = it.list('data')
+  await expect(prune(it.repository, EVERYTHING)).rejects.toMatchObject({ code: 'CORRUPT' })
+  expect(before.filter((file) => !it.list('data').includes(file)).length).toBeLessThan(before.length)
+  expect((await check(it.repository, { readData: 'all' })).problems[0]).toMatchObject({ type: 'object-corrupt' })
+  expect(await listSnapshots(it.repository)).toEqual([third])
+})
+
+test('stopped at any file call it loses nothing, and the next run finishes the work', {
+  timeout: 300_000,
+}, async () => {
+  let steps = 0
+  for (let n = 0; ; n++) {
+    await using it = await openMaintaining()
+    const [first, second, third] = await storeThree(it)
+    const contents = [await contentsOf(it.repository, second), await contentsOf(it.repository, third)]
+    await forget(it.repository, [first.id])
+    let changes = 0
+    // From the nth change on, nothing succeeds any more: as if the process or the disk had died.
+    const { files } = faultyFileSystem(({ name }) =>
+      ['create', 'write', 'sync', 'rename', 'link', 'remove', 'syncDirectory', 'makeDirectory'].includes(name) &&
+      changes++ >= n
+        ? 'EIO'
+        : undefined,
+    )
+    const stopped = await prune(await it.reopen(files), EVERYTHING).then(
+      () => false,
+      () => true,
+    )
+    const repository = await it.reopen()
+    expect(await check(repository, { readData: 'all' })).toMatchObject({ problems: [], healthy: true, snapshots: 2 })
+    expect([await contentsOf(repository, second), await contentsOf(repository, third)]).toEqual(contents)
+    await removeLocks(it)
+    await prune(repository, EVERYTHING)
+    expect(it.list('tmp')).toEqual([])
+    const { plan } = await prune(repository, EVERYTHING)
+    expect(plan).toMatchObject({ remove: [], rewrite: [], totals: { unusedBytes: 0 } })
+    expect([await contentsOf(repository, second), await contentsOf(repository, third)]).toEqual(contents)
+    if (!stopped) break
+    steps++
+  }
+  expect(steps).toBeGreaterThan(20)
+})
+
+/** This process is alive, so its locks are not taken for abandoned. */
+async function removeLocks(it: Maintaining): Promise<void> {
+  for (const file of it.list('locks')) await it.repository.backend.remove('locks', file.slice('locks/'.length))
+}
+
+function copy(from: Maintaining, to: Maintaining, file: string): void {
+  mkdirSync(to.pathOf(file.slice(0, file.lastIndexOf('/'))), { recursive: true })
+  from.change(file, (bytes) => {
+    writeFileSync(to.pathOf(file), bytes)
+    return bytes
+  })
+}

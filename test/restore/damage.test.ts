@@ -1,0 +1,161 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { byteStringOf } from '../../src/base/bytes.ts'
+import { objectIdAt } from '../../src/base/ids.ts'
+import { splitBytes } from '../../src/chunker/fastcdc.ts'
+import { sha3_256 } from '../../src/native/hash.ts'
+import { setModifiedTime } from '../../src/native/posix.ts'
+import type { Location } from '../../src/repository/object-index.ts'
+import { restore } from '../../src/restore/restorer.ts'
+import { openTestRepository } from '../helpers/repository.ts'
+import { describeTree, openRestoring, type Restoring } from '../helpers/restoring.ts'
+import { seededBytes } from '../helpers/seeded-bytes.ts'
+import { ownMeta, storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
+
+const bytes = seededBytes('content', 40_000)
+const packPath = (at: Restoring, location: Location): string =>
+  join(at.directory, 'repository/data', location.pack.slice(0, 2), location.pack)
+
+/** Where the chunk at `offset` of some bytes is stored. */
+async function locate(at: Restoring, content: Buffer, offset = 0): Promise<Location> {
+  const end = [...splitBytes(content, TINY_CUTS)].find((each) => each > offset)!
+  const start = [0, ...splitBytes(content, TINY_CUTS)].findLast((each) => each <= offset)!
+  const index = await at.repository.index()
+  return (await index.locate('chunk', sha3_256(content.subarray(start, end))))[0]!
+}
+
+function flipByte(path: string, offset: number): void {
+  const content = readFileSync(path)
+  content[offset]! ^= 0xff
+  writeFileSync(path, content)
+}
+
+describe('a damaged chunk', () => {
+  test('fails the files that need it; they are removed, everything else is there', async () => {
+    await using at = await openRestoring()
+    const other = seededBytes('other', 40_000)
+    const listing = { bad: bytes, twin: bytes, good: other, dir: { directory: { more: 'fine' } } }
+    const snapshot = await storeSnapshot(at.repository, listing, TINY_CUTS)
+    const location = await locate(at, bytes, 20_000)
+    flipByte(packPath(at, location), location.offset + 40)
+    const { failures, result } = await at.run(snapshot)
+    expect([...failures].sort()).toEqual([
+      expect.stringMatching(/^\/bad: data\/[0-9a-f]{64}: an object with a wrong checksum, at offset \d+/),
+      expect.stringMatching(/^\/twin: data\//),
+    ])
+    expect(describeTree(at.target)).toEqual(['dir/', 'dir/more = fine', 'good'])
+    expect(readFileSync(join(at.target, 'good'))).toEqual(other)
+    expect(result).toMatchObject({ failureCount: 2, filesRestored: 2 })
+  })
+
+  test('leaves a file that was there, with what could be written', async () => {
+    await using at = await openRestoring()
+    const snapshot = await storeSnapshot(at.repository, { file: bytes }, TINY_CUTS)
+    const location = await locate(at, bytes, 20_000)
+    flipByte(packPath(at, location), location.offset + 40)
+    mkdirSync(at.target)
+    writeFileSync(join(at.target, 'file'), 'something older')
+    const { failures } = await at.run(snapshot)
+    expect(failures).toHaveLength(1)
+    expect(statSync(join(at.target, 'file')).size).toBe(40_000)
+    expect(readFileSync(join(at.target, 'file')).subarray(0, 10_000)).toEqual(bytes.subarray(0, 10_000))
+  })
+
+  test('fails all names of the file', async () => {
+    await using at = await openRestoring()
+    const linked = { file: bytes, linkGroup: '0123456789abcdef' }
+    const snapshot = await storeSnapshot(at.repository, { a: linked, b: linked }, TINY_CUTS)
+    const location = await locate(at, bytes)
+    flipByte(packPath(at, location), location.offset + 40)
+    const { failures, result } = await at.run(snapshot)
+    expect(failures.map((failure) => failure.slice(0, 3))).toEqual(['/a:', '/b:'])
+    expect(readdirSync(at.target)).toEqual([])
+    expect(result).toMatchObject({ filesRestored: 0, failureCount: 2 })
+  })
+})
+
+describe('a pack', () => {
+  test('that is gone fails what was in it', async () => {
+    await using at = await openRestoring()
+    const first = await storeSnapshot(at.repository, { a: bytes }, TINY_CUTS)
+    const location = await locate(at, bytes)
+    const both = await storeSnapshot(at.repository, { a: bytes, b: seededBytes('b', 5000) }, TINY_CUTS)
+    rmSync(packPath(at, location))
+    for (const [snapshot, left] of [
+      [first, []],
+      [both, ['b']],
+    ] as const) {
+      const { failures } = await at.run(snapshot)
+      expect(failures).toEqual([expect.stringMatching(/^\/a: cannot read .*no such file/)])
+      expect(readdirSync(at.target)).toEqual(left)
+    }
+  })
+
+  test('that was cut off gives what is left of it', async () => {
+    await using at = await openRestoring()
+    const listing = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`f${10 + i}`, seededBytes(i, 3000)]))
+    const snapshot = await storeSnapshot(at.repository, listing, TINY_CUTS)
+    const location = await locate(at, Buffer.from(listing.f20!))
+    truncateSync(packPath(at, location), location.offset + 1)
+    const { failures, result } = await at.run(snapshot)
+    expect(failures).toContainEqual(expect.stringMatching(/^\/f20: .*ends \d+ bytes early/))
+    expect(result.filesRestored).toBeGreaterThan(5)
+    expect(result.filesRestored + failures.length).toBe(20)
+    for (const name of readdirSync(at.target)) expect(readFileSync(join(at.target, name))).toEqual(listing[name])
+  })
+})
+
+test('a chunk that is in no pack is named', async () => {
+  await using at = await openRestoring()
+  const snapshot = await storeSnapshot(at.repository, { a: 'lost', b: 'kept' })
+  const index = await at.repository.index()
+  const real = index.locate.bind(index)
+  const lost = sha3_256(Buffer.from('lost'))
+  index.locate = async (kind, ids) =>
+    (await real(kind, ids)).map((found, i) => (objectIdAt(ids, i * 32) === objectIdAt(lost) ? undefined : found))
+  const { failures } = await at.run(snapshot)
+  expect(failures).toEqual([`/a: chunk ${objectIdAt(lost)} is in no pack of the repository`])
+  expect(describeTree(at.target)).toEqual(['b = kept'])
+})
+
+test('a directory whose listing is damaged is empty; nothing in it is deleted', async () => {
+  await using at = await openRestoring()
+  const inner = await storeSnapshot(at.repository, { x: 'x' }) // the same tree as below
+  const snapshot = await storeSnapshot(at.repository, { bad: { directory: { x: 'x' } }, good: 'good' })
+  const index = await at.repository.index()
+  const [location] = await index.locate('tree', Buffer.from(inner.tree, 'hex'))
+  flipByte(join(at.directory, 'repository/meta', location!.pack.slice(0, 2), location!.pack), location!.offset + 40)
+  await at.repository.close()
+  await using repository = await openTestRepository(at.directory)
+  mkdirSync(join(at.target, 'bad'), { recursive: true })
+  writeFileSync(join(at.target, 'bad/mine'), '')
+  const failures: string[] = []
+  await restore(repository, snapshot, {
+    target: at.target,
+    deleteExtra: true,
+    onFailure: ({ path }) => failures.push(path),
+  })
+  expect(failures).toEqual(['/bad'])
+  expect(describeTree(at.target)).toEqual(['bad/', 'bad/mine = ', 'good = good'])
+})
+
+describe('verifying', () => {
+  test('reads every file back', async () => {
+    await using at = await openRestoring()
+    const listing = { a: bytes, dir: { directory: { b: 'text', empty: '' } } }
+    const { result } = await at.run(await storeSnapshot(at.repository, listing, TINY_CUTS), { verify: true })
+    expect(result).toMatchObject({ bytesVerified: 40_004, failureCount: 0 })
+  })
+
+  test('finds what a trusted file hides', async () => {
+    await using at = await openRestoring()
+    const snapshot = await storeSnapshot(at.repository, { a: 'text', b: 'fine' })
+    await at.run(snapshot)
+    writeFileSync(join(at.target, 'a'), 'TEXT')
+    setModifiedTime(byteStringOf(join(at.target, 'a')), ownMeta().mtimeNs!)
+    const { failures, result } = await at.run(snapshot, { overwrite: 'if-changed', verify: true })
+    expect(failures).toEqual([expect.stringMatching(/^\/a: .*does not read back as it was written, at offset 0/)])
+    expect(result).toMatchObject({ filesUnchanged: 2, bytesVerified: 8, failureCount: 1 })
+  })
+})

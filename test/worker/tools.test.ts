@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { DEFAULT_CUT_PARAMETERS } from '../../src/chunker/fastcdc.ts'
+import { createTools } from '../../src/worker/tools.ts'
+
+test('what is dear to make is made once for each kind', () => {
+  const tools = createTools()
+  expect(tools.findCuts({ ...DEFAULT_CUT_PARAMETERS })).toBe(tools.findCuts(DEFAULT_CUT_PARAMETERS))
+  expect(tools.findCuts({ ...DEFAULT_CUT_PARAMETERS, level: 2 })).not.toBe(tools.findCuts(DEFAULT_CUT_PARAMETERS))
+  expect(tools.compressor('auto')).toBe(tools.compressor('auto'))
+  expect(tools.compressor(3)).not.toBe(tools.compressor('auto'))
+})
+
+test('ids of zeros', () => {
+  const tools = createTools()
+  for (const length of [1, 16_384, 262_144])
+    expect(Buffer.from(tools.zerosId(length))).toEqual(createHash('sha3-256').update(Buffer.alloc(length)).digest())
+  expect(tools.zerosId(16_384)).toBe(tools.zerosId(16_384))
+})
+
+test('a buffer is lent to one at a time, and again when it comes back', () => {
+  const tools = createTools()
+  const first = tools.borrow(10)
+  const second = tools.borrow(10)
+  expect(second === first).toBe(false)
+  tools.giveBack(first)
+  expect(tools.borrow(first.length) === first, 'it serves longer ones, too').toBe(true)
+  tools.giveBack(second)
+  const large = tools.borrow(second.length + 1)
+  expect(large === second).toBe(false)
+  expect(large.length).toBeGreaterThan(second.length)
+  expect(first.buffer.byteLength, 'memory of its own, not of the pool').toBe(first.length)
+})
+
+test('few buffers are kept', () => {
+  const tools = createTools()
+  const lent = Array.from({ length: 20 }, () => tools.borrow(1000))
+  for (const buffer of lent) tools.giveBack(buffer)
+  const again = Array.from({ length: 20 }, () => tools.borrow(1000))
+  const kept = again.filter((buffer) => lent.includes(buffer))
+  expect(new Set(kept).size).toBe(kept.length)
+  expect(kept.length).toBeLessThan(10)
+})
