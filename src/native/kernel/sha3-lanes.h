@@ -8,7 +8,7 @@
  *   vector         LANES times 64 bits
  *   xor2, xor3     of vectors
  *   chi(a, b, c)   a ^ (~b & c)
- *   rotate(a, n)   each lane to the left, n from 0 to 63, constant
+ *   rotate(a, n)   each lane to the left, n from 0 to 63, constant; xor_rotate(a, b, n) where that is one instruction
  *   broadcast(u)   one u64 in all lanes
  *   absorb         static void absorb(vector state[25], const uint8_t *const at[LANES]): xors a block of each lane into it
  *   HASH_MANY      the name of the function that is made
@@ -21,6 +21,10 @@
 
 #define BLOCK_BYTES 136
 
+#ifndef xor_rotate
+#define xor_rotate(a, b, n) rotate(xor2(a, b), n)
+#endif
+
 static const uint64_t ROUND_CONSTANTS[24] = {
   0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
   0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
@@ -32,11 +36,11 @@ static const uint64_t ROUND_CONSTANTS[24] = {
 /* Row y of the next state: theta's last step, rho, pi and chi of the five words that pi brings together there. */
 #define ROW(to, y, from, i0, r0, i1, r1, i2, r2, i3, r3, i4, r4) \
   do { \
-    const vector b0 = rotate(xor2(from[i0], d[i0 % 5]), r0); \
-    const vector b1 = rotate(xor2(from[i1], d[i1 % 5]), r1); \
-    const vector b2 = rotate(xor2(from[i2], d[i2 % 5]), r2); \
-    const vector b3 = rotate(xor2(from[i3], d[i3 % 5]), r3); \
-    const vector b4 = rotate(xor2(from[i4], d[i4 % 5]), r4); \
+    const vector b0 = xor_rotate(from[i0], d[i0 % 5], r0); \
+    const vector b1 = xor_rotate(from[i1], d[i1 % 5], r1); \
+    const vector b2 = xor_rotate(from[i2], d[i2 % 5], r2); \
+    const vector b3 = xor_rotate(from[i3], d[i3 % 5], r3); \
+    const vector b4 = xor_rotate(from[i4], d[i4 % 5], r4); \
     to[5 * y] = chi(b0, b1, b2); \
     to[5 * y + 1] = chi(b1, b2, b3); \
     to[5 * y + 2] = chi(b2, b3, b4); \
