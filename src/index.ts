@@ -2,8 +2,9 @@ import { homedir, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Progress } from './base/progress.ts'
 import type { RepositoryConfig } from './format/config.ts'
+import { defaultCacheDirectory } from './repository/cache-directory.ts'
 import type { Environment } from './repository/environment.ts'
-import { createLocalRepository, defaultCacheDirectory, openLocalRepository } from './repository/local.ts'
+import { createLocalRepository, openLocalRepository } from './repository/local.ts'
 import type { Repository } from './repository/repository.ts'
 
 /**
@@ -26,6 +27,31 @@ export { type FoundEntries, findEntries } from './browse/find.ts'
 export { measure, type RepositoryStats, type SnapshotStats, type StatsOptions } from './browse/stats.ts'
 export type { Node } from './format/node.ts'
 export type { Failure, Snapshot, SnapshotKind, SnapshotSummary } from './format/snapshot.ts'
+export { type CheckOptions, type CheckReport, check } from './maintain/check.ts'
+export { type Duration, parseDuration } from './maintain/duration.ts'
+export { forget } from './maintain/forget.ts'
+export {
+  type ForgetGroup,
+  type ForgetOptions,
+  type ForgetPolicy,
+  type GroupKey,
+  type KeptSnapshot,
+  planForget,
+  UNLIMITED,
+} from './maintain/forget-policy.ts'
+export type { Note, Problem } from './maintain/problem.ts'
+export { type PruneOptions, type PruneResult, prune } from './maintain/prune.ts'
+export type { PrunePlan, PrunePolicy } from './maintain/prune-plan.ts'
+export type { ReadData } from './maintain/read-data.ts'
+export { type RepairIndexResult, repairIndex } from './maintain/repair-index.ts'
+export { type RepairedPack, type RepairPacksOptions, repairPacks } from './maintain/repair-packs.ts'
+export {
+  type RepairedSnapshot,
+  type RepairSnapshotsOptions,
+  type RepairSnapshotsResult,
+  repairSnapshots,
+} from './maintain/repair-snapshots.ts'
+export { type RetaggedSnapshot, retag, type TagChange } from './maintain/retag.ts'
 export type { Environment } from './repository/environment.ts'
 export { compilePatterns, type PathMatcher } from './repository/path-patterns.ts'
 export type { Repository } from './repository/repository.ts'

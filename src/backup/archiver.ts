@@ -78,7 +78,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     : resolveSources(options.paths, repository.backend.localDirectory, environment.notice)
   for (const failure of sources.missing) counters.fail(failure)
 
-  await using _lock = dryRun ? undefined : await repository.lock('write')
+  await using lock = dryRun ? undefined : await repository.lock('write')
   const snapshots = await listSnapshots(repository)
   const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
   counters.expect(choice.parent?.snapshot.summary)
@@ -117,6 +117,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   }
   const skipped = options.skipIfUnchanged === true && choice.parent?.snapshot.tree === tree
   if (dryRun || skipped) return { id: undefined, snapshot, skipped }
+  await lock?.confirm()
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
   if (remember) {
     remember.commit(id)

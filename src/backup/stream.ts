@@ -1,7 +1,8 @@
 import { mapOrdered } from '../base/async.ts'
-import type { ByteString } from '../base/bytes.ts'
-import { throwIfInterrupted } from '../base/errors.ts'
+import { type ByteString, displayBytes } from '../base/bytes.ts'
+import { ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
+import { isSafeName } from '../format/node.ts'
 import { encodeNode } from '../format/tree.ts'
 import { ListBuilder } from '../repository/lists.ts'
 import { TreeBuilder } from '../repository/trees.ts'
@@ -9,7 +10,10 @@ import type { WriteSession } from '../repository/write-session.ts'
 import type { Counters } from './counters.ts'
 import type { FileReader } from './read-files.ts'
 
-/** Stores a stream as one file of a snapshot. Memory: two segments. */
+/**
+ * Stores a stream as one file of a snapshot. Memory: three segments. Rejects USAGE for a name that no file can have, and with
+ * what the source throws.
+ */
 export async function storeStream(
   { source, filename }: { source: AsyncIterable<Uint8Array>; filename: ByteString },
   reader: FileReader,
@@ -18,6 +22,9 @@ export async function storeStream(
   counters: Counters,
   signal: AbortSignal | undefined,
 ): Promise<ObjectId> {
+  const names = filename.split('/').filter((name) => name !== '') as ByteString[]
+  if (names.length === 0 || !names.every(isSafeName))
+    throw new ChainkeepError('USAGE', `${displayBytes(filename)} cannot be the name of a file`, { filename })
   const save = session.saveObject.bind(session)
   const list = new ListBuilder(save)
   const begun = mapOrdered(
@@ -30,7 +37,6 @@ export async function storeStream(
     await list.add(segment.ids, segment.lengths)
   }
   const file = await list.finish()
-  const names = filename.split('/').filter((name) => name !== '') as ByteString[]
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   let name = names.pop()!
   let node = encodeNode({ name, type: 'file', mode: 0o600, ...owner, mtimeNs: BigInt(nowMs) * 1_000_000n, ...file })

@@ -1,3 +1,5 @@
+import { getSystemErrorMap } from 'node:util'
+
 /** What went wrong, for callers to branch on. The text of an error is for people; only the code is a promise. */
 export type ErrorCode =
   | 'USAGE' // the caller asked for something that makes no sense
@@ -45,7 +47,7 @@ export function errnoOf(error: unknown): string | undefined {
 export function fileError(what: string, error: unknown, details: Record<string, unknown> = {}): ChainkeepError {
   if (error instanceof ChainkeepError) return error
   const errno = errnoOf(error)
-  const reason = ERRNO_REASONS[errno ?? ''] ?? (error instanceof Error ? error.message : String(error))
+  const reason = ERRNO_REASONS[errno ?? ''] ?? (error instanceof Error ? messageOf(error) : String(error))
   return new ChainkeepError(ERRNO_CODES[errno ?? ''] ?? 'IO', `${what}: ${reason}`, { ...details, errno }, error)
 }
 
@@ -53,6 +55,10 @@ export function fileError(what: string, error: unknown, details: Record<string, 
 export function reasonOf(error: unknown): string {
   return fileError('', error).message.replace(/^: /, '')
 }
+
+/** Without the call and the path, which node:fs writes into its messages. */
+const messageOf = (error: Error): string =>
+  ('errno' in error && getSystemErrorMap().get(Number(error.errno))?.[1]) || error.message
 
 const ERRNO_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'NOT_FOUND',

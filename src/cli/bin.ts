@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
 import { homedir, hostname, userInfo } from 'node:os'
+import { addAbortSignal } from 'node:stream'
 import { errnoOf } from '../base/errors.ts'
 import { EXIT } from './exit-codes.ts'
 import { BROKEN_PIPE, type Sink } from './io.ts'
@@ -21,7 +22,9 @@ process.stderr.on('error', (error) => {
 })
 
 process.exitCode = await main(process.argv.slice(2), {
-  stdin: process.stdin,
+  get stdin() {
+    return addAbortSignal(stop.signal, process.stdin) // or else a silent pipe could not be interrupted
+  },
   stdout: sinkOf(process.stdout),
   stderr: sinkOf(process.stderr),
   env: process.env,
@@ -38,7 +41,7 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     isTerminal: stream.isTTY === true,
     get columns() {
-      return stream.columns ?? 80
+      return stream.columns || 80 // 0 on terminals that do not know
     },
     write: (content) => {
       stream.write(content)

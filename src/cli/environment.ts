@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ChainkeepError } from '../base/errors.ts'
+import { defaultCacheDirectory } from '../repository/cache-directory.ts'
 import type { Environment } from '../repository/environment.ts'
-import { defaultCacheDirectory } from '../repository/local.ts'
 import type { Io } from './io.ts'
 
 /** What the library is told of the process. `cacheDirectory` is what the command line says, if anything. */

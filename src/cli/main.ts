@@ -1,6 +1,5 @@
 import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
-import { openLocalRepository } from '../repository/local.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
 import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
 import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts'
@@ -96,7 +95,11 @@ function createContext({ io, output }: Session, globals: GlobalOptions): Context
     output,
     environment,
     repositoryPath,
-    openRepository: async () => openLocalRepository(repositoryPath(), environment, output.progress),
+    async openRepository() {
+      const path = repositoryPath()
+      const { openLocalRepository } = await import('../repository/local.ts') // the help need not wait for it
+      return await openLocalRepository(path, environment, output.progress)
+    },
   }
 }
 

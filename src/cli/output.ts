@@ -82,6 +82,11 @@ export class Output {
     })
   }
 
+  /** Damage that was found: what the command was asked for, and yet something for stderr. */
+  problem(message: string, fields: Record<string, unknown>): void {
+    this.#complain(message, { message_type: 'error', error: { message }, ...fields })
+  }
+
   /** Why the command fails. */
   fatal(message: string, code: number): void {
     this.#complain(`chainkeep: ${message}`, { message_type: 'exit_error', code, message })

@@ -4,7 +4,8 @@ import { displayWidth } from './table.ts'
 import { formatElapsed } from './times.ts'
 
 /** One line for people, at most `columns` wide: what is known of percent, bytes, files, rate and time to go. */
-export function formatProgress(state: ProgressState, elapsedMs: number, columns: number): string {
+export function formatProgress(reported: ProgressState, elapsedMs: number, columns: number): string {
+  const state = withoutPassedTotals(reported)
   const { phase, filesDone, totalFiles, bytesDone, totalBytes, errorCount, current } = state
   const share = shareDone(state)
   const remainingMs = estimateRemainingMs(state, elapsedMs)
@@ -22,7 +23,8 @@ export function formatProgress(state: ProgressState, elapsedMs: number, columns:
 }
 
 /** The same for programs, with restic's field names. */
-export function statusMessage(state: ProgressState, elapsedMs: number): Record<string, unknown> {
+export function statusMessage(reported: ProgressState, elapsedMs: number): Record<string, unknown> {
+  const state = withoutPassedTotals(reported)
   const remainingMs = estimateRemainingMs(state, elapsedMs)
   return {
     message_type: 'status',
@@ -39,11 +41,17 @@ export function statusMessage(state: ProgressState, elapsedMs: number): Record<s
   }
 }
 
+/** Totals are guesses at times, such as the size of the last backup: one that is passed was wrong, and tells nothing more. */
+function withoutPassedTotals(state: ProgressState): ProgressState {
+  const { filesDone = 0, totalFiles = filesDone, bytesDone = 0, totalBytes = bytesDone } = state
+  const isPassed = filesDone > totalFiles || bytesDone > totalBytes
+  return isPassed ? { ...state, totalFiles: undefined, totalBytes: undefined } : state
+}
+
 /** From 0 to 1, of bytes where their total is known, else of files. `undefined` without totals. */
-function shareDone({ bytesDone, totalBytes, filesDone, totalFiles }: ProgressState): number | undefined {
-  if (totalBytes) return Math.min(1, (bytesDone ?? 0) / totalBytes)
-  if (totalFiles) return Math.min(1, (filesDone ?? 0) / totalFiles)
-  return undefined
+function shareDone({ bytesDone = 0, totalBytes, filesDone = 0, totalFiles }: ProgressState): number | undefined {
+  if (totalBytes) return bytesDone / totalBytes
+  return totalFiles ? filesDone / totalFiles : undefined
 }
 
 /** Assumes that what is left goes as fast as what is done. */

@@ -81,6 +81,12 @@ export const VERBS: readonly VerbEntry[] = [
     load: async () => (await import('./commands/version.ts')).version,
   },
   {
+    name: 'check',
+    summary: 'look for damage',
+    group: CARE,
+    load: async () => (await import('./commands/check.ts')).check,
+  },
+  {
     name: 'forget',
     summary: 'remove snapshots, by rules',
     group: CARE,
@@ -97,5 +103,11 @@ export const VERBS: readonly VerbEntry[] = [
     summary: 'change the tags of snapshots',
     group: CARE,
     load: async () => (await import('./commands/tag.ts')).tag,
+  },
+  {
+    name: 'repair',
+    summary: 'make the best of damage',
+    group: CARE,
+    load: async () => (await import('./commands/repair.ts')).repair,
   },
 ]

@@ -187,8 +187,14 @@ function decodeBase(map: CborMap, file: string): NodeBase {
     group: map.optionalText(KEY.group),
     mtimeNs: map.has(KEY.mtime) ? map.bigint(KEY.mtime) : undefined,
     attributes: decodeAttributes(map, file),
-    linkGroup: map.has(KEY.linkGroup) ? Buffer.from(map.bytes(KEY.linkGroup)).toString('hex') : undefined,
+    linkGroup: map.has(KEY.linkGroup) ? decodeLinkGroup(map) : undefined,
   }
+}
+
+function decodeLinkGroup(map: CborMap): string {
+  const group = map.bytes(KEY.linkGroup)
+  if (group.length !== 8) map.fail(KEY.linkGroup, 'a link group of 8 bytes')
+  return Buffer.from(group).toString('hex')
 }
 
 function decodeAttributes(map: CborMap, file: string): NodeBase['attributes'] {

@@ -73,13 +73,14 @@ export function createCompressor(effort: 'auto' | number): Compressor {
  * allocates by what the frame claims.
  */
 export function decompressInto(stored: Uint8Array, target: Uint8Array): void {
-  const { MAGICNUMBER, findFrameCompressedSize, decompress } = zstd()
+  const { MAGICNUMBER, findFrameCompressedSize, getFrameContentSize, decompress } = zstd()
   let length: number
   try {
     // zstd would take several frames, and skip those made to be skipped.
     const magic = bufferView(stored).readUInt32LE(0)
     if (magic !== MAGICNUMBER || findFrameCompressedSize(stored) !== stored.length)
       throw new Error('not a single frame')
+    if (getFrameContentSize(stored) !== target.length) throw new Error('another length is declared')
     length = decompress(target, stored)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { createLocalFolders, localBackend } from '../backend/local.ts'
 import { ChainkeepError, isCode } from '../base/errors.ts'
 import type { Progress } from '../base/progress.ts'
@@ -33,16 +32,4 @@ export async function openLocalRepository(
     if (!isCode(error, 'IO') || error.details.errno !== 'ENOTDIR') throw error
     throw new ChainkeepError('NOT_A_REPOSITORY', `${path} is not a folder, and so no repository`, { path }, error)
   }
-}
-
-/** $CHAINKEEP_CACHE_DIR, else the platform's place for caches (XDG base directories; ~/Library/Caches on macOS). */
-export function defaultCacheDirectory(
-  env: Readonly<Record<string, string | undefined>>,
-  homeDirectory: string,
-  platform: string,
-): string {
-  if (env.CHAINKEEP_CACHE_DIR) return env.CHAINKEEP_CACHE_DIR
-  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'chainkeep')
-  if (platform === 'darwin') return join(homeDirectory, 'Library', 'Caches', 'chainkeep')
-  return join(homeDirectory, '.cache', 'chainkeep')
 }

@@ -11,6 +11,11 @@ const RENEW_MS = 5 * 60_000
 const STALE_MS = 30 * 60_000
 
 export interface Lock extends AsyncDisposable {
+  /**
+   * To be asked before what must not be done without the lock. Rejects LOCKED if it is gone: a machine that slept, say, has
+   * not renewed it, and somebody else took it for abandoned.
+   */
+  confirm(): Promise<void>
   release(): Promise<void>
 }
 
@@ -29,6 +34,7 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
   let renewing: Promise<void> = Promise.resolve()
   const renew = async (): Promise<void> => {
     const old = name
+    await backend.size('locks', old) // rejects if it is lost: it must stay so
     name = await putLock(backend, mode, environment)
     await backend.remove('locks', old)
   }
@@ -36,6 +42,16 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
     renewing = renew().catch(() => {}) // tried again at the next tick; the lock outlives six of them
   }, RENEW_MS)
   timer.unref()
+  const confirm = async (): Promise<void> => {
+    await renewing
+    try {
+      await backend.size('locks', name)
+    } catch (error) {
+      if (!isCode(error, 'NOT_FOUND')) throw error
+      const reason = 'the lock was lost, since it was not renewed for half an hour; try again'
+      throw new ChainkeepError('LOCKED', reason, { mode }, error)
+    }
+  }
   let released = false
   const release = async (): Promise<void> => {
     if (released) return
@@ -44,7 +60,7 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
     await renewing
     await backend.remove('locks', name)
   }
-  return { release, [Symbol.asyncDispose]: release }
+  return { confirm, release, [Symbol.asyncDispose]: release }
 }
 
 async function putLock(backend: Backend, mode: LockMode, { host, now }: Environment): Promise<string> {
@@ -99,7 +115,7 @@ async function readLock(backend: Backend, name: string): Promise<LockFile | unde
 }
 
 function isStale(lock: LockFile, { host, now }: Environment): boolean {
-  if (lock.host === host && lock.pid !== process.pid && !isAlive(lock.pid)) return true
+  if (lock.host === host && !isAlive(lock.pid)) return true
   return now() - lock.timeMs > STALE_MS
 }
 

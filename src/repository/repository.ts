@@ -119,7 +119,14 @@ export class Repository implements AsyncDisposable {
   /** Keeps prune and writers apart; readers need none. Rejects LOCKED, UNSUPPORTED. */
   async lock(mode: LockMode): Promise<Lock> {
     this.requireWritable()
-    return await acquireLock(this.backend, mode, this.environment)
+    const lock = await acquireLock(this.backend, mode, this.environment)
+    try {
+      await (await this.#index)?.refresh() // while it held no lock, another process may have pruned packs away
+      return lock
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
   }
 
   async close(): Promise<void> {

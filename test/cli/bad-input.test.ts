@@ -1,11 +1,14 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeConfig, type RepositoryConfig } from '../../src/format/config.ts'
 import { encodeLock } from '../../src/format/lock.ts'
 import { createRepository, openTestRepository } from '../helpers/repository.ts'
 import { type CliOptions, type CliResult, runCli } from '../helpers/run-cli.ts'
+import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
 let tmp: TemporaryDirectory
@@ -19,6 +22,20 @@ afterEach(() => tmp[Symbol.asyncDispose]())
 
 const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
 const inTmp = (path: string): string => join(tmp.path, path)
+
+/** Only root may, and not in every container. */
+function canMount(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'chainkeep-mount-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', directory], { stdio: 'ignore' })
+    execFileSync('umount', [directory])
+    return true
+  } catch {
+    return false
+  } finally {
+    rmdirSync(directory)
+  }
+}
 
 /** That the command fails with this code and this one sentence. */
 async function expectFailure(argv: readonly string[], code: number, message: string | RegExp): Promise<void> {
@@ -193,7 +210,28 @@ describe('the target', () => {
 
   test('cannot be made', async () => {
     await expectFailure(['restore', 'latest', '-t', 'node/file/x'], 1, /node\/file\/x/)
-    await expectFailure(['restore', 'latest', '-t', '/proc/chainkeep'], 1, /\/proc\/chainkeep/)
+    await expectFailure(['restore', 'latest', '-t', '/sys/chainkeep'], 1, /\/sys\/chainkeep/)
+  })
+
+  test.skipIf(!canMount())('is on a disk that is full', async () => {
+    writeFileSync(inTmp('node/large'), seededBytes('large', 3_000_000))
+    await run(['backup', 'node'])
+    mkdirSync(inTmp('small'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', inTmp('small')])
+    try {
+      await expectFailure(
+        ['restore', 'latest', '-t', 'small/x'],
+        1,
+        /^chainkeep: the disk of .*small\/x is full: free up to \d MiB and run the same command again/,
+      )
+      await expectFailure(
+        ['backup', '-q', '--init', '-r', 'small/repository', 'node'],
+        1,
+        /no space left on the device/,
+      )
+    } finally {
+      execFileSync('umount', [inTmp('small')])
+    }
   })
 
   test('is inside the repository', async () => {

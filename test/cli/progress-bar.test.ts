@@ -15,6 +15,16 @@ describe('the progress line', () => {
     expect(formatProgress({ phase: 'scanning', filesDone: 3 }, 2_000, 120)).toBe('[0:02] scanning  3 files')
   })
 
+  test('believes no total that is passed, and needs only one of the two', () => {
+    expect(formatProgress({ ...half, bytesDone: 2 ** 32 }, 10_000, 120)).toBe(
+      '[0:10] backing up  4.00 GiB  1,200 files  410 MiB/s',
+    )
+    const pruning = { phase: 'pruning', filesDone: 1, totalFiles: 4, bytesDone: 1024 }
+    expect(formatProgress(pruning, 1_000, 120)).toBe(
+      '[0:01] pruning  25.0%  1.00 KiB  1 / 4 files  1.00 KiB/s  ETA 0:03',
+    )
+  })
+
   test('counts errors and never is wider than the terminal', () => {
     const line = formatProgress({ ...half, errorCount: 2, current: '/データ/blocks/blk00012.dat' }, 10_000, 110)
     expect(line).toContain('2 errors')

@@ -46,7 +46,7 @@ describe(litecoind ? 'a litecoind in regtest mode' : 'a generated node directory
   })
 
   test('every byte of the repository is right', { timeout: 120_000 }, () => {
-    expect(chainkeep('check', '--read-data')).toMatch(/no (problems|errors)/i)
+    expect(chainkeep('check', '--read-data')).toContain('no damage was found')
   })
 
   test.each([0, 1, 2])('backup %i is restored byte for byte and attribute for attribute', { timeout: 120_000 }, (n) => {

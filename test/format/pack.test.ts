@@ -94,7 +94,7 @@ describe('a pack', () => {
       kind: fc.constant('list' as const),
     })
     fc.assert(
-      fc.property(fc.array(anyHeader, { maxLength: 50 }), (headers) => {
+      fc.property(fc.array(anyHeader, { minLength: 1, maxLength: 50 }), (headers) => {
         let end = PACK_HEADER_BYTES
         const entries = headers.map((fields, i): PackEntry => {
           const header: ObjectHeader = { ...fields, codec: 0, plainLength: fields.storedLength }

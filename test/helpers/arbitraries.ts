@@ -39,7 +39,7 @@ const base = {
   group: optional(anyText),
   mtimeNs: optional(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
   attributes: optional(fc.oneof(anyAttributes, anyObjectId)),
-  linkGroup: optional(fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex'))),
+  linkGroup: optional(fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex'))),
 }
 const flag = fc.constantFrom(undefined, true)
 const anyContent = fc.record({ height: fc.nat(16), id: anyObjectId })

@@ -136,6 +136,21 @@ test('sees what another process has written since the index was opened', async (
   await contentsOf(await it.reopen(), stored)
 })
 
+test('a program that had the repository open all the while relies on nothing that was pruned away', async () => {
+  await using it = await openMaintaining()
+  const stored = await it.store({ file: big('file') })
+  await forget(it.repository, [stored.id])
+  const other = await openRepository(localBackend(it.pathOf('')), testEnvironment(it.pathOf('..')))
+  await prune(other)
+  await other.close()
+  expect(it.list('data')).toEqual([])
+  {
+    await using _lock = await it.repository.lock('write')
+    await it.store({ file: big('file') })
+  }
+  expect(await check(await it.reopen())).toMatchObject({ healthy: true, snapshots: 1 })
+})
+
 const snapshotFile = (it: Maintaining): string => it.list('snapshots')[0]!
 
 test.each<[string, (it: Maintaining) => void, RegExp]>([

@@ -202,6 +202,32 @@ describe('a lock that is held', () => {
     expect(locksIn(backend)).toEqual([])
   })
 
+  test('that was taken for abandoned stays lost', async () => {
+    vi.useFakeTimers()
+    const { backend, clock, acquire } = fixture()
+    const lock = await acquire('write')
+    await lock.confirm()
+    clock.now += 31 * MINUTE // the machine slept, and no timer ran
+    await (await acquire('prune')).release()
+    await vi.advanceTimersByTimeAsync(6 * MINUTE)
+    expect(locksIn(backend)).toEqual([])
+    await expect(lock.confirm()).rejects.toMatchObject({ code: 'LOCKED', details: { mode: 'write' } })
+    await lock.release()
+  })
+
+  test('is confirmed while it is renewed', async () => {
+    vi.useFakeTimers()
+    const { backend, acquire } = fixture()
+    const lock = await acquire('prune')
+    for (let i = 0; i < 10; i++) {
+      await vi.advanceTimersByTimeAsync(5 * MINUTE)
+      await lock.confirm()
+    }
+    vi.spyOn(backend, 'size').mockRejectedValueOnce(new Error('the network is down'))
+    await expect(lock.confirm()).rejects.toThrow('the network is down')
+    await lock.release()
+  })
+
   test('may be released again and again, also by leaving its scope', async () => {
     const { backend, acquire } = fixture()
     {

@@ -11,9 +11,8 @@ import { seededBytes } from '../helpers/seeded-bytes.ts'
 
 describe('a finished pack', () => {
   test('holds what was added, in order, and says so itself', async () => {
-    const anyObjects = fc.array(fc.array(fc.uint8Array({ minLength: 1, maxLength: 100 }), { maxLength: 4 }), {
-      maxLength: 4,
-    })
+    const anyPlains = fc.array(fc.uint8Array({ minLength: 1, maxLength: 100 }), { minLength: 1, maxLength: 4 })
+    const anyObjects = fc.array(anyPlains, { minLength: 1, maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(anyObjects, fc.constantFrom('chunk' as const, 'list' as const), async (batches, kind) => {
         const packClass = kind === 'chunk' ? 'data' : 'meta'

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { localBackend } from '../../src/backend/local.ts'
+import { idBytes } from '../../src/base/ids.ts'
 import { decodeConfig, encodeConfig, MAX_CONFIG_BYTES, type RepositoryConfig } from '../../src/format/config.ts'
 import { initRepository, openRepository } from '../../src/repository/repository.ts'
 import { memoryBackend } from '../helpers/memory-backend.ts'
@@ -145,6 +146,31 @@ test('elsewhere the index lies in the cache', async () => {
   await using here = await memoryRepository()
   await here.repository.index()
   expect(existsSync(join(here.repository.cacheDirectory, 'index'))).toBe(true)
+})
+
+describe('a lock', () => {
+  test('makes an index that is open already forget what was pruned before', async () => {
+    await using here = await memoryRepository()
+    const { repository, backend } = here
+    const session = repository.beginWrite()
+    const id = idBytes(await session.saveObject('tree', Buffer.from('a tree')))
+    await session.flush()
+    for (const path of [...backend.files.keys()]) if (path.startsWith('meta/')) backend.files.delete(path)
+    await using _lock = await repository.lock('write')
+    expect([...(await repository.beginWrite().claim('tree', id))]).toEqual([1])
+  })
+
+  test('is not kept if that fails, and opens no index', async () => {
+    await using here = await memoryRepository()
+    {
+      await using _lock = await here.repository.lock('write')
+      expect(existsSync(join(here.repository.cacheDirectory, 'index'))).toBe(false)
+    }
+    const index = await here.repository.index()
+    vi.spyOn(index, 'refresh').mockRejectedValueOnce(new Error('the network is down'))
+    await expect(here.repository.lock('write')).rejects.toThrow('the network is down')
+    expect([...here.backend.files.keys()]).toEqual(['config'])
+  })
 })
 
 describe('closing', () => {

@@ -1,0 +1,264 @@
+import { linkSync, lstatSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FileCacheReader, FileCacheWriter } from '../../src/backup/file-cache.ts'
+import { type PlannedItem, type PlanOptions, planReads } from '../../src/backup/plan-reads.ts'
+import type { BegunSegment, FileReader } from '../../src/backup/read-files.ts'
+import { normalisePaths, type SourceEvent, walkSource } from '../../src/backup/walk.ts'
+import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
+import { parseSnapshotId } from '../../src/base/ids.ts'
+import { compilePatterns } from '../../src/repository/path-patterns.ts'
+import { fileSignature } from '../../src/worker/file-signature.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
+
+let tmp: TemporaryDirectory
+beforeEach(async () => {
+  tmp = await temporaryDirectory()
+  mkdirSync(join(tmp.path, 's'))
+})
+afterEach(() => tmp[Symbol.asyncDispose]())
+
+const SEGMENT = 2 ** 20
+const SNAPSHOT = parseSnapshotId('5a'.repeat(32))
+const file = (name: string, content = name): void => writeFileSync(join(tmp.path, name), content)
+
+const remove = (name: string): void => rmSync(join(tmp.path, name), { recursive: true })
+
+/** A reader that reads nothing, and writes down what it is asked to. */
+function fakeReader(): { reader: FileReader; calls: string[] } {
+  const calls: string[] = []
+  const reader = {
+    segmentCount: (size: number) => Math.ceil(size / SEGMENT),
+    async begin(path: ByteString, _: number, n: number): Promise<BegunSegment> {
+      calls.push(`${path.slice(tmp.path.length + 1)} ${n}`)
+      return { result: new Promise(() => {}) }
+    },
+    async flush() {
+      if (calls.at(-1) !== 'flush') calls.push('flush')
+    },
+  }
+  return { reader: reader as unknown as FileReader, calls }
+}
+
+const events = (): Iterable<SourceEvent> =>
+  walkSource({
+    paths: normalisePaths([byteStringOf(join(tmp.path, 's'))]),
+    excludes: compilePatterns([]),
+    excludeIfPresent: [],
+    oneFileSystem: false,
+    leaveOut: [],
+    onLeftOut: () => {},
+    onError: () => {},
+  })
+
+async function plan(options: Partial<PlanOptions> = {}, reader = fakeReader().reader): Promise<PlannedItem[]> {
+  const items: PlannedItem[] = []
+  for await (const item of planReads(events(), reader, { cache: undefined, trustCache: true, ...options }))
+    items.push(item)
+  return items
+}
+
+/** Remembers everything as it is now, as a backup would that began at `startMs`. */
+function remember(startMs: number): void {
+  using writer = new FileCacheWriter(tmp.path, startMs)
+  for (const event of events()) {
+    const cached = (): { signature: string; node: Uint8Array } => {
+      const signature = event.type === 'entry' ? fileSignature(event.stats) : ''
+      return { signature, node: Buffer.from(`node of ${event.path}`) }
+    }
+    if (event.type === 'enter') writer.enter(event.name)
+    else if (event.type === 'leave') writer.leave(cached())
+    else writer.entry(event.name, cached())
+  }
+  writer.leave({ signature: '', node: new Uint8Array(0) })
+  writer.commit(SNAPSHOT)
+}
+
+async function planWithCache(options: Partial<PlanOptions> = {}): Promise<PlannedItem[]> {
+  using cache = FileCacheReader.open(tmp.path, SNAPSHOT)
+  return await plan({ cache, ...options })
+}
+
+/** Items below the source, in short. */
+function outline(items: readonly PlannedItem[]): string[] {
+  return items.flatMap((item) => {
+    if (item.type === 'segment') return ['segment']
+    if (!item.path.startsWith(`${tmp.path}/`)) return []
+    const name = item.path.slice(tmp.path.length + 1)
+    if (item.type === 'enter') return [`enter ${name}${item.wasThere ? '' : ' new'}`]
+    if (item.type === 'leave') return [`leave ${name}${item.shrunk ? ' shrunk' : ''}`]
+    if (item.type === 'unmodified') return [`same ${name}`]
+    return [`${item.isLink ? 'link' : item.cached ? 'changed' : 'new'} ${name}`]
+  })
+}
+
+test('without a cache everything is new, and segments follow their file', async () => {
+  mkdirSync(join(tmp.path, 's/d'))
+  for (const name of ['s/a', 's/d/b', 's/z']) file(name)
+  file('s/empty', '')
+  truncateSync(join(tmp.path, 's/z'), 2 * SEGMENT + 1)
+  symlinkSync('a', join(tmp.path, 's/link'))
+  const { reader, calls } = fakeReader()
+  const items = await plan({}, reader)
+  expect(outline(items)).toEqual(
+    ['enter s new', 'new s/a', 'segment', 'enter s/d new', 'new s/d/b', 'segment', 'leave s/d', 'new s/empty'].concat([
+      'new s/link',
+      'new s/z',
+      'segment',
+      'segment',
+      'segment',
+      'leave s',
+    ]),
+  )
+  expect(calls).toEqual(['s/a 0', 's/d/b 0', 's/z 0', 's/z 1', 's/z 2', 'flush'])
+  expect(items.at(-1)).toEqual({ type: 'leave', path: '/', cached: undefined, shrunk: false })
+})
+
+test('a file of several names is read once; other things of several names are no matter', async () => {
+  file('s/a')
+  linkSync(join(tmp.path, 's/a'), join(tmp.path, 's/b'))
+  linkSync(join(tmp.path, 's/a'), join(tmp.path, 's/c'))
+  symlinkSync('a', join(tmp.path, 's/l1'))
+  linkSync(join(tmp.path, 's/l1'), join(tmp.path, 's/l2'))
+  const { reader, calls } = fakeReader()
+  expect(outline(await plan({}, reader)).slice(1, -1)).toEqual([
+    'new s/a',
+    'segment',
+    'link s/b',
+    'link s/c',
+    'new s/l1',
+    'new s/l2',
+  ])
+  expect(calls).toEqual(['s/a 0', 'flush'])
+})
+
+describe('with a cache', () => {
+  beforeEach(async () => {
+    mkdirSync(join(tmp.path, 's/d'))
+    for (const name of ['s/a', 's/d/x', 's/d/y', 's/e']) file(name)
+    await setTimeout(30)
+    remember(Date.now())
+  })
+  const SAME = ['enter s', 'same s/a', 'enter s/d', 'same s/d/x', 'same s/d/y', 'leave s/d', 'same s/e', 'leave s']
+
+  test('what is as it was is not read', async () => {
+    const items = await planWithCache()
+    expect(outline(items)).toEqual(SAME)
+    const unmodified = items.find((item) => item.type === 'unmodified')
+    expect(Buffer.from(unmodified!.cached.node).toString()).toBe(`node of ${tmp.path}/s/a`)
+    expect(items.at(-1)).toMatchObject({ path: '/', shrunk: false, cached: { signature: '' } })
+  })
+
+  test('unless it is not to be trusted; then it is compared with all the same', async () => {
+    expect(outline(await planWithCache({ trustCache: false }))).toEqual(
+      SAME.flatMap((text) => (text.startsWith('same') ? [text.replace('same', 'changed'), 'segment'] : [text])),
+    )
+  })
+
+  test('what changed is read, what is gone shows in its directory alone', async () => {
+    file('s/d/x', 'other')
+    file('s/b')
+    remove('s/d/y')
+    expect(outline(await planWithCache())).toEqual(
+      ['enter s', 'same s/a', 'new s/b', 'segment', 'enter s/d', 'changed s/d/x', 'segment', 'leave s/d shrunk'].concat(
+        ['same s/e', 'leave s'],
+      ),
+    )
+  })
+
+  test('what is of another type now is new, and shows in its directory', async () => {
+    remove('s/a')
+    mkdirSync(join(tmp.path, 's/a'))
+    file('s/a/in')
+    remove('s/d')
+    file('s/d')
+    expect(outline(await planWithCache())).toEqual([
+      'enter s',
+      'enter s/a new',
+      'new s/a/in',
+      'segment',
+      'leave s/a',
+      'new s/d',
+      'segment',
+      'same s/e',
+      'leave s shrunk',
+    ])
+  })
+
+  test.each([
+    ['a tick before', 10, 'changed s/a'],
+    ['after', -1000, 'changed s/a'],
+    ['well before', 60, 'same s/a'],
+  ])('what last changed %s the backup that remembers it began is read again if it must be', async (_, age, answer) => {
+    const { ctimeNs } = lstatSync(join(tmp.path, 's/a'), { bigint: true })
+    remember(Math.floor(Number(ctimeNs / 1_000_000n)) + age)
+    expect(outline(await planWithCache())[1]).toBe(answer)
+  })
+
+  test('a file system without fractions of a second gets two', async () => {
+    const { ctimeNs } = lstatSync(join(tmp.path, 's/a'), { bigint: true })
+    const second = (ctimeNs / 1_000_000_000n) * 1_000_000_000n
+    for (const [age, type] of [
+      [1000, 'entry'],
+      [3000, 'unmodified'],
+    ] as const) {
+      const stats = Object.assign(lstatSync(join(tmp.path, 's/a'), { bigint: true }), { ctimeNs: second })
+      const event = { type: 'entry', path: '/a' as ByteString, name: 'a' as ByteString, stats } as const
+      const cache = {
+        startMs: Number(second / 1_000_000n) + age,
+        entry: () => ({ signature: fileSignature(stats), node: new Uint8Array(0) }),
+        leave: () => undefined,
+      } as unknown as FileCacheReader
+      const items = planReads([event], fakeReader().reader, { cache, trustCache: true })
+      expect((await items.next()).value).toMatchObject({ type })
+    }
+  })
+})
+
+describe('what has begun is never left waiting', () => {
+  test('when the walk fails', async () => {
+    file('s/a')
+    const { reader, calls } = fakeReader()
+    function* failing(): Generator<SourceEvent> {
+      for (const event of events()) {
+        yield event
+        if (event.path.endsWith('/s/a')) throw new Error('walk failed')
+      }
+    }
+    const items = planReads(failing(), reader, { cache: undefined, trustCache: true })
+    const all = async (): Promise<void> => {
+      for await (const _ of items);
+    }
+    await expect(all()).rejects.toThrow('walk failed')
+    expect(calls).toEqual(['s/a 0', 'flush'])
+  })
+
+  test('in the middle of many entries', async () => {
+    for (let i = 0; i < 600; i++) file(`s/${i}`)
+    const { reader, calls } = fakeReader()
+    await plan({}, reader)
+    expect(calls.filter((call) => call === 'flush')).toHaveLength(3)
+  })
+})
+
+describe('an interruption is heard of', () => {
+  test('among many entries', async () => {
+    for (let i = 0; i < 600; i++) file(`s/${i}`)
+    await expect(plan({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  })
+
+  test('within one large file', async () => {
+    file('s/large')
+    truncateSync(join(tmp.path, 's/large'), 100 * SEGMENT)
+    const { reader, calls } = fakeReader()
+    const controller = new AbortController()
+    const begin = reader.begin.bind(reader)
+    reader.begin = (path, size, n) => {
+      if (n === 3) controller.abort()
+      return begin(path, size, n)
+    }
+    await expect(plan({ signal: controller.signal }, reader)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    expect(calls).toEqual(['s/large 0', 's/large 1', 's/large 2', 's/large 3', 'flush'])
+  })
+})

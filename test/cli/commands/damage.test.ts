@@ -1,0 +1,114 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type CliOptions, type CliResult, runCli } from '../../helpers/run-cli.ts'
+import { seededBytes } from '../../helpers/seeded-bytes.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../../helpers/temporary-directory.ts'
+
+let tmp: TemporaryDirectory
+
+beforeEach(async () => {
+  tmp = await temporaryDirectory()
+  mkdirSync(join(tmp.path, 'node'))
+  writeFileSync(join(tmp.path, 'node/damaged'), seededBytes('damaged', 1_000_000))
+  await run(['init'])
+  await run(['backup', 'node'])
+  writeFileSync(join(tmp.path, 'node/sound'), seededBytes('sound', 100_000))
+  await run(['backup', 'node'])
+})
+afterEach(() => tmp[Symbol.asyncDispose]())
+
+const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
+
+/** Changes a byte in the middle of the largest data pack. */
+function damage(): void {
+  const folder = join(tmp.path, 'repository/data')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /[0-9a-f]{64}$/.test(name))
+    .map((name) => ({ path: join(folder, name), bytes: readFileSync(join(folder, name)) }))
+    .sort((a, b) => b.bytes.length - a.bytes.length)
+  const { path, bytes } = files[0]!
+  bytes[bytes.length >> 1]! ^= 1
+  chmodSync(path, 0o600)
+  writeFileSync(path, bytes)
+}
+
+describe('check', () => {
+  test('finds nothing wrong', async () => {
+    const { code, stdout, stderr } = await run(['check', '--read-data'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(
+      /^Snapshots +2\nPacks +4 with \d+ objects\nRead +1\.\d+ MiB in \d packs\nno damage was found\n$/,
+    )
+    expect((await run(['check'])).stdout).not.toContain('Read ')
+  })
+
+  test('reads the parts that are asked for', async () => {
+    for (const part of ['1/1', '100%', '1G']) {
+      const { code, stdout } = await run(['check', '--read-data-subset', part])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^Read /m)
+    }
+    for (const part of ['0/1', '2/1', '0%', '5', '101%', '0'].filter((each) => each !== '5'))
+      expect((await run(['check', '--read-data-subset', part])).stderr).toContain('It is as 1/12, 5% or 10G.')
+    expect((await run(['check', '--read-data', '--read-data-subset', '1/2'])).code).toBe(2)
+  })
+
+  test('finds damage in the data when it reads them, and names what is hit', async () => {
+    damage()
+    expect((await run(['check'])).code).toBe(0)
+    const { code, stdout, stderr } = await run(['check', '--read-data'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/data\/[0-9a-f]{64}.*offset \d+/)
+    expect(stdout).toMatch(/snapshot [0-9a-f]{8} of .*: 1 entry damaged/)
+    expect(stdout).toContain('node/damaged')
+    expect(stdout).toMatch(/1 problem found: "chainkeep help repair" tells what can be done\n$/)
+  })
+
+  test('tells programs the same', async () => {
+    damage()
+    const { code, json, stderr } = await run(['check', '--read-data', '--json'])
+    expect(code).toBe(1)
+    expect(JSON.parse(stderr)).toMatchObject({ message_type: 'error', type: 'object-corrupt' })
+    expect(json()).toMatchObject([
+      { message_type: 'summary', num_errors: 1, broken_packs: [expect.any(String)], snapshots: 2 },
+    ])
+  })
+})
+
+describe('repair', () => {
+  test('saves what is sound, takes out what is lost, and leaves nothing to complain of', async () => {
+    damage()
+    expect((await run(['repair', 'packs', '--dry-run'])).stdout).toMatch(
+      /: \d+ can be saved, 1 lost\n1 pack would be repaired\n$/,
+    )
+    expect((await run(['repair', 'packs'])).stdout).toMatch(/: \d+ saved, 1 lost\n1 pack repaired\n$/)
+    expect((await run(['check'])).code).toBe(1)
+    const planned = await run(['repair', 'snapshots', '-n'])
+    expect(planned.stdout).toMatch(/would be repaired: 1 entry damaged/)
+    expect((await run(['repair', 'snapshots', '--forget'])).stdout).toMatch(/\n2 snapshots of 2 lack something\n$/)
+    expect((await run(['check', '--read-data'])).code).toBe(0)
+    const { stdout } = await run(['ls', 'latest'])
+    expect(stdout).toContain('node/sound')
+    expect(stdout).not.toContain('node/damaged')
+  })
+
+  test('stores again what the source still has', async () => {
+    damage()
+    await run(['repair', 'packs'])
+    expect((await run(['backup', '--type', 'full', 'node'])).code).toBe(0)
+    expect((await run(['check', '--read-data'])).code).toBe(0)
+  })
+
+  test('builds the index again', async () => {
+    expect((await run(['repair', 'index'])).stdout).toMatch(/^the index is built again: 4 packs with \d+ objects\n$/)
+  })
+
+  test('refuses what makes no sense', async () => {
+    expect((await run(['repair', 'pack'])).stderr).toContain('did you mean packs?')
+    for (const argv of [['index', '-n'], ['packs', '--forget'], ['index', 'abc']]) // biome-ignore format: short
+      expect((await run(['repair', ...argv])).code).toBe(2)
+    expect((await run(['repair', 'packs', 'xyz'])).stderr).toContain('"xyz" is no pack')
+    expect((await run(['repair', 'packs', 'f'.repeat(64)])).stderr).toContain('there is no pack')
+  })
+})
