@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { cpus } from 'node:os'
 import { GEAR_HIGH, GEAR_LOW, MASKS } from '../src/native/gear.ts'
-import { createFindCuts, endsAtMost } from '../src/native/scan.ts'
+import { createReferenceFindCuts, endsAtMost } from '../src/native/scan.ts'
 
 const random = new Uint8Array(randomBytes(64 * 2 ** 20))
 const zeros = new Uint8Array(random.length)
@@ -12,7 +12,7 @@ console.log('average   findCuts   one byte a turn   findCuts on zeros')
 for (const averageKiB of [16, 64, 256]) {
   const averageBytes = averageKiB * 1024
   const parameters = { minBytes: averageBytes / 4, averageBytes, maxBytes: averageBytes * 4, level: 1 }
-  const findCuts = createFindCuts(parameters)
+  const findCuts = createReferenceFindCuts(parameters)
   const ends = new Uint32Array(endsAtMost(random.length, parameters))
   let count = 0
   const fast = rate(() => (count = findCuts(random, 0, random.length, true, ends)))

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { ByteReader } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
-import { type ObjectId, objectIdAt } from '../base/ids.ts'
+import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
 import { CODEC_RAW, CODEC_ZSTD, type Compressor, decompressInto } from '../native/compress.ts'
-import { sha3_256, shake256 } from '../native/hash.ts'
+import { hashChunks, sha3_256, shake256 } from '../native/hash.ts'
 
 /**
  * Objects and their records: FORMAT.md §3.
@@ -43,6 +43,14 @@ export interface RecordHeader extends ObjectHeader {
  */
 export function hashObject(kind: ObjectKind, plain: Uint8Array): Uint8Array {
   return kind === 'chunk' ? sha3_256(plain) : shake256(plain)
+}
+
+/** The ids of objects of one kind, which lie one behind the other in `bytes` and end at `ends`; packed. */
+export function hashObjects(kind: ObjectKind, bytes: Uint8Array, ends: Uint32Array): Uint8Array {
+  const ids = new Uint8Array(ends.length * ID_BYTES)
+  if (kind === 'chunk') hashChunks(bytes, 0, ends, ends.length, ids, 0)
+  else for (const [i, end] of ends.entries()) ids.set(shake256(bytes.subarray(ends[i - 1] ?? 0, end)), i * ID_BYTES)
+  return ids
 }
 
 export function objectKindOf(code: number): ObjectKind | undefined {
@@ -130,16 +138,37 @@ export function openRecord(
   offset: number,
   target?: Uint8Array,
 ): Uint8Array {
+  const plain = openRecordUnhashed(record, kind, id, file, offset, target)
+  const actual = objectIdAt(hashObject(kind, plain))
+  if (actual !== id) throw contentChanged(kind, id, actual, file, offset)
+  return plain
+}
+
+/** As `openRecord`, but the plain bytes may be others than `id` says: for those who hash many at once. */
+export function openRecordUnhashed(
+  record: Uint8Array,
+  kind: ObjectKind,
+  id: ObjectId,
+  file: string,
+  offset: number,
+  target?: Uint8Array,
+): Uint8Array {
   const reader = new ByteReader(record, file, offset)
   const header = decodeRecordHeader(reader)
   if (header.kind !== kind) throw corrupt(file, offset, `a ${header.kind} where ${kind} ${id} should be`)
   const stored = reader.bytesView(header.storedLength)
   reader.end()
-  const plain = openStored(header, stored, file, offset, target)
-  const actual = objectIdAt(hashObject(kind, plain))
-  if (actual !== id) throw corrupt(file, offset, `content of ${kind} ${id} has changed`, { id, actual })
-  return plain
+  return openStored(header, stored, file, offset, target)
 }
+
+/** The error for an object whose plain bytes have the id `actual` instead of its own. */
+export const contentChanged = (
+  kind: ObjectKind,
+  id: ObjectId,
+  actual: ObjectId,
+  file: string,
+  offset: number,
+): ChainkeepError => corrupt(file, offset, `content of ${kind} ${id} has changed`, { id, actual })
 
 /** Checks the stored bytes' checksum and decompresses them. The id is left to the caller. */
 export function openStored(

@@ -1,5 +1,6 @@
 import { bufferView } from '../base/bytes.ts'
 import { GEAR_HIGH, GEAR_LOW, MASKS } from './gear.ts'
+import { kernel } from './kernel.ts'
 
 /** What decides where chunks end. Stored in the repository's config: other parameters, other chunks. */
 export interface CutParameters {
@@ -24,10 +25,15 @@ export const endsAtMost = (length: number, parameters: CutParameters): number =>
 /**
  * FastCDC, cut for cut as fastcdc-rs v2020 (Xia et al., "The Design of Fast Content-Defined Chunking for Data
  * Deduplication Based Storage Systems", TPDS 2020). Throws RangeError for parameters outside fastcdc-rs's limits, or odd
- * ones, on which its two published versions disagree.
+ * ones, on which its two published versions disagree. By the kernel where there is one.
  */
 export function createFindCuts(parameters: CutParameters): FindCuts {
   checkParameters(parameters)
+  return kernel()?.createFindCuts(parameters) ?? createReferenceFindCuts(parameters)
+}
+
+/** What `createFindCuts` does without the kernel, for parameters that it has checked. */
+export function createReferenceFindCuts(parameters: CutParameters): FindCuts {
   const { minBytes, averageBytes, maxBytes, level } = parameters
   const bits = Math.round(Math.log2(averageBytes))
   const strict = splitMask(bits + level)

@@ -1,7 +1,8 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { type ByteString, displayBytes, fromByteString } from '../base/bytes.ts'
+import { type ByteString, bufferView, displayBytes, fromByteString } from '../base/bytes.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { hashChunks } from '../native/hash.ts'
+import { batchEnds } from './batch.ts'
 import { describeFailure } from './failure.ts'
 import type { TaskFailure } from './tasks.ts'
 import type { Tools } from './tools.ts'
@@ -29,16 +30,22 @@ export async function runCompare(task: CompareTask, tools: Tools): Promise<Compa
   } catch (error) {
     return { same, failure: describeFailure(error, `cannot read ${displayBytes(task.path)}`) }
   }
-  const id = new Uint8Array(ID_BYTES)
   let offset = task.offset
   try {
-    for (const [i, length] of task.lengths.entries()) {
+    for (let first = 0; first < task.lengths.length; ) {
+      const ends = batchEnds(task.lengths, first)
+      const length = ends.at(-1)!
       const buffer = tools.borrow(length)
-      if (readFully(fd, buffer, length, offset)) {
-        hashChunks(buffer, 0, Uint32Array.of(length), 1, id, 0)
-        same[i] = Buffer.compare(id, task.ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)) === 0 ? 1 : 0
+      try {
+        const there = readUpTo(fd, buffer, length, offset)
+        const ids = new Uint8Array(ends.length * ID_BYTES)
+        hashChunks(buffer, 0, ends, ends.length, ids, 0)
+        for (const [i, end] of ends.entries())
+          same[first + i] = end <= there && idAt(ids, i).equals(idAt(task.ids, first + i)) ? 1 : 0
+      } finally {
+        tools.giveBack(buffer)
       }
-      tools.giveBack(buffer)
+      first += ends.length
       offset += length
     }
     return { same }
@@ -49,11 +56,15 @@ export async function runCompare(task: CompareTask, tools: Tools): Promise<Compa
   }
 }
 
-function readFully(fd: number, buffer: Buffer, length: number, offset: number): boolean {
-  for (let done = 0; done < length; ) {
+const idAt = (ids: Uint8Array, i: number): Buffer => bufferView(ids).subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
+
+/** Returns how many bytes there were; fewer than asked for only at the file's end. */
+function readUpTo(fd: number, buffer: Buffer, length: number, offset: number): number {
+  let done = 0
+  while (done < length) {
     const count = readSync(fd, buffer, done, length - done, offset + done)
-    if (count === 0) return false
+    if (count === 0) break
     done += count
   }
-  return true
+  return done
 }

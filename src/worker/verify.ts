@@ -1,5 +1,6 @@
-import { objectIdAt } from '../base/ids.ts'
-import { type ObjectHeader, openRecord, recordLength } from '../format/object.ts'
+import { ID_BYTES, objectIdAt } from '../base/ids.ts'
+import { contentChanged, hashObjects, type ObjectHeader, openRecordUnhashed, recordLength } from '../format/object.ts'
+import { batchEnds } from './batch.ts'
 import { describeFailure } from './failure.ts'
 import type { TaskFailure } from './tasks.ts'
 import type { Tools } from './tools.ts'
@@ -25,31 +26,59 @@ export interface VerifyResult {
 }
 
 export async function runVerify(task: VerifyTask, tools: Tools): Promise<VerifyResult> {
-  const failures: (TaskFailure & { object: number })[] = []
-  for (const [i, object] of task.objects.entries()) {
-    const failure = openPacked(task, object, tools, () => {})
-    if (failure) failures.push({ object: i, ...failure })
-  }
-  return { failures }
+  return { failures: openObjects(task, tools, () => {}) }
 }
 
-/** Opens one object and hands `use` a view of its plain bytes, valid during the call. Answers what was wrong, if anything. */
-export function openPacked(
-  { bytes, file, offset }: Pick<VerifyTask, 'bytes' | 'file' | 'offset'>,
-  object: PackedObject,
+/**
+ * Opens objects of a pack and hands `use` the number of each and a view of its plain bytes, valid during the call; in
+ * order. Answers which could not be opened, and why. Several are opened before their ids are computed, all at once.
+ */
+export function openObjects(
+  task: VerifyTask,
   tools: Tools,
-  use: (plain: Uint8Array) => void,
-): TaskFailure | undefined {
-  const start = object.offset - offset
-  const buffer = tools.borrow(object.plainLength)
-  try {
-    const target = buffer.subarray(0, object.plainLength)
-    const record = bytes.subarray(start, start + recordLength(object))
-    use(openRecord(record, object.kind, objectIdAt(object.id), file, object.offset, target))
-    return undefined
-  } catch (error) {
-    return describeFailure(error)
-  } finally {
-    tools.giveBack(buffer)
+  use: (object: number, plain: Uint8Array) => void,
+): (TaskFailure & { object: number })[] {
+  const failures: (TaskFailure & { object: number })[] = []
+  const { objects } = task
+  const lengths = objects.map(({ plainLength }) => plainLength)
+  for (let first = 0; first < objects.length; ) {
+    const ends = batchEnds(lengths, first, (i) => objects[i]!.kind === objects[first]!.kind)
+    const buffer = tools.borrow(ends.at(-1)!)
+    try {
+      const outcomes = openBatch(task, objects.slice(first, first + ends.length), ends, buffer)
+      for (const [i, failure] of outcomes.entries())
+        if (failure) failures.push({ object: first + i, ...failure })
+        else use(first + i, buffer.subarray(ends[i - 1] ?? 0, ends[i]))
+    } finally {
+      tools.giveBack(buffer)
+    }
+    first += ends.length
   }
+  return failures
+}
+
+/** Opens objects of one kind into `buffer`, to end at `ends`. Answers for each what was wrong with it, if anything. */
+function openBatch(
+  { bytes, file, offset }: VerifyTask,
+  objects: readonly PackedObject[],
+  ends: Uint32Array,
+  buffer: Buffer,
+): (TaskFailure | undefined)[] {
+  const failures = objects.map((object, i) => {
+    const at = object.offset - offset
+    const record = bytes.subarray(at, at + recordLength(object))
+    const target = buffer.subarray(ends[i - 1] ?? 0, ends[i])
+    try {
+      openRecordUnhashed(record, object.kind, objectIdAt(object.id), file, object.offset, target)
+      return undefined
+    } catch (error) {
+      return describeFailure(error)
+    }
+  })
+  const ids = hashObjects(objects[0]!.kind, buffer, ends)
+  return objects.map(({ kind, id, offset }, i) => {
+    const actual = ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
+    if (failures[i] || Buffer.compare(actual, id) === 0) return failures[i]
+    return describeFailure(contentChanged(kind, objectIdAt(id), objectIdAt(actual), file, offset))
+  })
 }

@@ -3,7 +3,7 @@ import { type ByteString, displayBytes, fromByteString, isAllZero } from '../bas
 import { describeFailure } from './failure.ts'
 import type { TaskFailure } from './tasks.ts'
 import type { Tools } from './tools.ts'
-import { openPacked, type PackedObject } from './verify.ts'
+import { openObjects, type PackedObject } from './verify.ts'
 
 /** Opens chunks of a pack and writes them to where they belong, each checked against its id first. */
 export interface WriteTask {
@@ -28,27 +28,24 @@ export interface WriteResult {
 
 export async function runWrite(task: WriteTask, tools: Tools): Promise<WriteResult> {
   const { writes } = task
-  const failures: (TaskFailure & ({ object: number } | { path: number }))[] = []
   const files = new TargetFiles(task)
+  const skipsZeros = task.skipZeros.includes(1)
   let bytesWritten = 0
   let at = 0
   try {
-    for (const [i, object] of task.objects.entries()) {
-      const failure = openPacked(task, object, tools, (plain) => {
-        const isZero = task.skipZeros.includes(1) && isAllZero(plain)
-        for (; at < writes.length && writes[at] === i; at += 3) {
-          const path = writes[at + 1]!
-          if (isZero && task.skipZeros[path] === 1) continue
-          if (files.write(path, plain, writes[at + 2]!)) bytesWritten += plain.length
-        }
-      })
-      if (failure) failures.push({ object: i, ...failure })
-      while (at < writes.length && writes[at] === i) at += 3
-    }
+    const failures = openObjects(task, tools, (object, plain) => {
+      const isZero = skipsZeros && isAllZero(plain)
+      while (writes[at]! < object) at += 3 // of objects that could not be opened
+      for (; writes[at] === object; at += 3) {
+        const path = writes[at + 1]!
+        if (isZero && task.skipZeros[path] === 1) continue
+        if (files.write(path, plain, writes[at + 2]!)) bytesWritten += plain.length
+      }
+    })
+    return { bytesWritten, failures: [...failures, ...files.failures] }
   } finally {
     files.close()
   }
-  return { bytesWritten, failures: [...failures, ...files.failures] }
 }
 
 /** The files of one task, opened when first written to. A file that failed once is left alone. */

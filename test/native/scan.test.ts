@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type CutParameters, createFindCuts, endsAtMost } from '../../src/native/scan.ts'
+import { type CutParameters, createFindCuts, createReferenceFindCuts, endsAtMost } from '../../src/native/scan.ts'
 import { referenceCuts } from '../helpers/fastcdc-reference.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
@@ -13,110 +13,115 @@ const cutParameters = (minBytes: number, averageBytes: number, maxBytes: number,
 })
 const SMALL = cutParameters(64, 256, 1024)
 
-function lengths(bytes: Uint8Array, parameters: CutParameters): number[] {
-  const ends = new Uint32Array(endsAtMost(bytes.length, parameters))
-  const count = createFindCuts(parameters)(bytes, 0, bytes.length, true, ends)
-  return Array.from(ends.subarray(0, count), (end, i) => end - (i ? ends[i - 1]! : 0))
-}
-
 const referenceLengths = (bytes: Uint8Array, parameters: CutParameters): number[] =>
   referenceCuts(bytes, parameters).map((cut) => cut.length)
 
-describe('equals the 64-bit reference', () => {
-  const anyParameters = fc.constantFrom(
-    SMALL,
-    cutParameters(64, 256, 1024, 0),
-    cutParameters(64, 256, 2048, 3),
-    cutParameters(100, 1500, 5000, 2),
-    cutParameters(66, 258, 1026, 1),
-    cutParameters(1022, 4096, 4098, 3),
-  )
-  // Few distinct bytes, runs and zeros as well as noise: lengths odd and even, around every limit.
-  const piece = fc.oneof(
-    fc.uint8Array({ maxLength: 300 }),
-    fc.tuple(fc.constantFrom(0, 1, 255), fc.nat(3000)).map(([value, length]) => new Uint8Array(length).fill(value)),
-    fc.tuple(fc.nat(), fc.nat(20_000)).map(([seed, length]) => new Uint8Array(seededBytes(seed, length))),
-  )
-  const anyBytes = fc.array(piece, { maxLength: 5 }).map((pieces) => new Uint8Array(Buffer.concat(pieces)))
+describe.each([
+  ['what is picked', createFindCuts],
+  ['TypeScript', createReferenceFindCuts],
+])('%s', (_, createFindCuts) => {
+  function lengths(bytes: Uint8Array, parameters: CutParameters): number[] {
+    const ends = new Uint32Array(endsAtMost(bytes.length, parameters))
+    const count = createFindCuts(parameters)(bytes, 0, bytes.length, true, ends)
+    return Array.from(ends.subarray(0, count), (end, i) => end - (i ? ends[i - 1]! : 0))
+  }
 
-  test('on random data', () => {
-    fc.assert(
-      fc.property(anyBytes, anyParameters, (bytes, parameters) => {
-        expect(lengths(bytes, parameters)).toEqual(referenceLengths(bytes, parameters))
-      }),
-      { numRuns: 300 },
+  describe('equals the 64-bit reference', () => {
+    const anyParameters = fc.constantFrom(
+      SMALL,
+      cutParameters(64, 256, 1024, 0),
+      cutParameters(64, 256, 2048, 3),
+      cutParameters(100, 1500, 5000, 2),
+      cutParameters(66, 258, 1026, 1),
+      cutParameters(1022, 4096, 4098, 3),
     )
+    // Few distinct bytes, runs and zeros as well as noise: lengths odd and even, around every limit.
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.tuple(fc.constantFrom(0, 1, 255), fc.nat(3000)).map(([value, length]) => new Uint8Array(length).fill(value)),
+      fc.tuple(fc.nat(), fc.nat(20_000)).map(([seed, length]) => new Uint8Array(seededBytes(seed, length))),
+    )
+    const anyBytes = fc.array(piece, { maxLength: 5 }).map((pieces) => new Uint8Array(Buffer.concat(pieces)))
+
+    test('on random data', () => {
+      fc.assert(
+        fc.property(anyBytes, anyParameters, (bytes, parameters) => {
+          expect(lengths(bytes, parameters)).toEqual(referenceLengths(bytes, parameters))
+        }),
+        { numRuns: 300 },
+      )
+    })
+
+    test('at every length of the last chunk', () => {
+      const bytes = seededBytes('tail', 1300)
+      for (let length = 0; length <= bytes.length; length++) {
+        const part = bytes.subarray(0, length)
+        expect(lengths(part, SMALL)).toEqual(referenceLengths(part, SMALL))
+      }
+    })
+
+    test.each([
+      cutParameters(4 * KiB, 16 * KiB, 64 * KiB),
+      cutParameters(16 * KiB, 64 * KiB, 256 * KiB),
+      cutParameters(16 * KiB, 64 * KiB, 256 * KiB, 2),
+    ])('with real sizes: %o', (parameters) => {
+      const bytes = seededBytes(`sizes ${parameters.averageBytes}`, 2 ** 20)
+      expect(lengths(bytes, parameters)).toEqual(referenceLengths(bytes, parameters))
+    })
   })
 
-  test('at every length of the last chunk', () => {
-    const bytes = seededBytes('tail', 1300)
-    for (let length = 0; length <= bytes.length; length++) {
-      const part = bytes.subarray(0, length)
-      expect(lengths(part, SMALL)).toEqual(referenceLengths(part, SMALL))
-    }
+  describe('a part of a buffer', () => {
+    const bytes = seededBytes('part', 10_000)
+
+    test('gives offsets into the buffer and looks at nothing outside', () => {
+      const ends = new Uint32Array(endsAtMost(8000, SMALL))
+      const count = createFindCuts(SMALL)(bytes, 1001, 9001, true, ends)
+      let at = 1001
+      const expected = referenceLengths(bytes.subarray(1001, 9001), SMALL).map((length) => (at += length))
+      expect([...ends.subarray(0, count)]).toEqual(expected)
+    })
+
+    test('without `last` stops where less than a whole maximum remains', () => {
+      const findCuts = createFindCuts(SMALL)
+      const ends = new Uint32Array(endsAtMost(bytes.length, SMALL))
+      const all = [...ends.subarray(0, findCuts(bytes, 0, bytes.length, true, ends))]
+      for (const end of [0, 1023, 1024, 5000, 9999]) {
+        const some = [...ends.subarray(0, findCuts(bytes, 0, end, false, ends))]
+        expect(some).toEqual(all.slice(0, some.length))
+        expect(end - (some.at(-1) ?? 0)).toBeLessThan(SMALL.maxBytes)
+      }
+    })
+
+    test('refuses what does not fit', () => {
+      const findCuts = createFindCuts(SMALL)
+      const ends = new Uint32Array(endsAtMost(bytes.length, SMALL))
+      expect(() => findCuts(bytes, 0, bytes.length + 1, true, ends)).toThrow(RangeError)
+      expect(() => findCuts(bytes, -1, 5, true, ends)).toThrow(RangeError)
+      expect(() => findCuts(bytes, 6, 5, true, ends)).toThrow(RangeError)
+      expect(() => findCuts(bytes, 0, bytes.length, true, new Uint32Array(3))).toThrow('no room')
+    })
   })
 
-  test.each([
-    cutParameters(4 * KiB, 16 * KiB, 64 * KiB),
-    cutParameters(16 * KiB, 64 * KiB, 256 * KiB),
-    cutParameters(16 * KiB, 64 * KiB, 256 * KiB, 2),
-  ])('with real sizes: %o', (parameters) => {
-    const bytes = seededBytes(`sizes ${parameters.averageBytes}`, 2 ** 20)
-    expect(lengths(bytes, parameters)).toEqual(referenceLengths(bytes, parameters))
-  })
-})
+  describe('zeros', () => {
+    test.each([
+      SMALL,
+      cutParameters(4 * KiB, 16 * KiB, 64 * KiB),
+      cutParameters(16 * KiB, 64 * KiB, 256 * KiB),
+      cutParameters(64 * KiB, 256 * KiB, 1024 * KiB),
+    ])('never match: %o', (parameters) => {
+      const { maxBytes } = parameters
+      const zeros = new Uint8Array(maxBytes)
+      expect(referenceLengths(zeros, parameters)).toEqual([maxBytes])
+      expect(lengths(new Uint8Array(3 * maxBytes), parameters)).toEqual([maxBytes, maxBytes, maxBytes])
+    })
 
-describe('a part of a buffer', () => {
-  const bytes = seededBytes('part', 10_000)
-
-  test('gives offsets into the buffer and looks at nothing outside', () => {
-    const ends = new Uint32Array(endsAtMost(8000, SMALL))
-    const count = createFindCuts(SMALL)(bytes, 1001, 9001, true, ends)
-    let at = 1001
-    const expected = referenceLengths(bytes.subarray(1001, 9001), SMALL).map((length) => (at += length))
-    expect([...ends.subarray(0, count)]).toEqual(expected)
-  })
-
-  test('without `last` stops where less than a whole maximum remains', () => {
-    const findCuts = createFindCuts(SMALL)
-    const ends = new Uint32Array(endsAtMost(bytes.length, SMALL))
-    const all = [...ends.subarray(0, findCuts(bytes, 0, bytes.length, true, ends))]
-    for (const end of [0, 1023, 1024, 5000, 9999]) {
-      const some = [...ends.subarray(0, findCuts(bytes, 0, end, false, ends))]
-      expect(some).toEqual(all.slice(0, some.length))
-      expect(end - (some.at(-1) ?? 0)).toBeLessThan(SMALL.maxBytes)
-    }
-  })
-
-  test('refuses what does not fit', () => {
-    const findCuts = createFindCuts(SMALL)
-    const ends = new Uint32Array(endsAtMost(bytes.length, SMALL))
-    expect(() => findCuts(bytes, 0, bytes.length + 1, true, ends)).toThrow(RangeError)
-    expect(() => findCuts(bytes, -1, 5, true, ends)).toThrow(RangeError)
-    expect(() => findCuts(bytes, 6, 5, true, ends)).toThrow(RangeError)
-    expect(() => findCuts(bytes, 0, bytes.length, true, new Uint32Array(3))).toThrow('no room')
-  })
-})
-
-describe('zeros', () => {
-  test.each([
-    SMALL,
-    cutParameters(4 * KiB, 16 * KiB, 64 * KiB),
-    cutParameters(16 * KiB, 64 * KiB, 256 * KiB),
-    cutParameters(64 * KiB, 256 * KiB, 1024 * KiB),
-  ])('never match: %o', (parameters) => {
-    const { maxBytes } = parameters
-    const zeros = new Uint8Array(maxBytes)
-    expect(referenceLengths(zeros, parameters)).toEqual([maxBytes])
-    expect(lengths(new Uint8Array(3 * maxBytes), parameters)).toEqual([maxBytes, maxBytes, maxBytes])
-  })
-
-  test('a run that is not quite a maximum is scanned like anything else', () => {
-    for (let position = 0; position < 3000; position += 37) {
-      const bytes = new Uint8Array(3000)
-      bytes.set(seededBytes(position, 200).subarray(0, 3000 - position), position)
-      expect(lengths(bytes, SMALL)).toEqual(referenceLengths(bytes, SMALL))
-    }
+    test('a run that is not quite a maximum is scanned like anything else', () => {
+      for (let position = 0; position < 3000; position += 37) {
+        const bytes = new Uint8Array(3000)
+        bytes.set(seededBytes(position, 200).subarray(0, 3000 - position), position)
+        expect(lengths(bytes, SMALL)).toEqual(referenceLengths(bytes, SMALL))
+      }
+    })
   })
 })
 

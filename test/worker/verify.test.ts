@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { recordLength } from '../../src/format/object.ts'
 import { createTools } from '../../src/worker/tools.ts'
-import { openPacked, runVerify, type VerifyTask } from '../../src/worker/verify.ts'
+import { openObjects, runVerify, type VerifyTask } from '../../src/worker/verify.ts'
 import { packOf } from '../helpers/records.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
@@ -66,21 +66,33 @@ describe('what the index says is not believed:', () => {
 
 test('shows the plain bytes while the call lasts, and gives its buffers back', () => {
   const seen: Buffer[] = []
-  for (const object of task.objects)
-    expect(openPacked(task, object, tools, (plain) => seen.push(Buffer.from(plain)))).toBeUndefined()
+  expect(openObjects(task, tools, (_, plain) => seen.push(Buffer.from(plain)))).toEqual([])
   expect(seen[0]!.equals(raw)).toBe(true)
   expect(seen[1]!.equals(packed)).toBe(true)
   const buffer = tools.borrow(1)
   tools.giveBack(buffer)
-  openPacked(task, task.objects[0]!, tools, (plain) => expect(plain.buffer).toBe(buffer.buffer))
+  openObjects(task, tools, (_, plain) => expect(plain.buffer).toBe(buffer.buffer))
   expect(tools.borrow(1)).toBe(buffer)
 })
 
 test('what is no failure of the object is thrown on', () => {
   const mistake = new TypeError('a mistake')
   expect(() =>
-    openPacked(task, task.objects[0]!, tools, () => {
+    openObjects(task, tools, () => {
       throw mistake
     }),
   ).toThrow(mistake)
+})
+
+test('more than are opened at a time, of all lengths', () => {
+  const content = Array.from({ length: 200 }, (_, i) => seededBytes(i, 1 + ((i * 7919) % 60_000)))
+  const many = packOf(content)
+  const objects = many.objects.map((object, i) => (i % 50 === 49 ? { ...object, id: many.objects[0]!.id } : object))
+  const seen: number[] = []
+  const failures = openObjects({ ...many, objects }, tools, (object, plain) => {
+    expect(Buffer.compare(plain, content[object]!)).toBe(0)
+    seen.push(object)
+  })
+  expect(failures.map(({ object, code }) => `${object} ${code}`)).toEqual([49, 99, 149, 199].map((i) => `${i} CORRUPT`))
+  expect(seen).toEqual([...content.keys()].filter((i) => i % 50 !== 49))
 })

@@ -1,0 +1,118 @@
+import { createRequire } from 'node:module'
+import { ChainkeepError } from '../base/errors.ts'
+import { ID_BYTES } from '../base/ids.ts'
+import { GEAR_HIGH, GEAR_LOW, MASKS } from './gear.ts'
+import type { HashChunks } from './hash.ts'
+import type { CutParameters, FindCuts } from './scan.ts'
+
+/**
+ * The addon in C of `src/native/kernel`, built at install where that is possible (`kernel/build.mjs`). It does the same
+ * as TypeScript and OpenSSL do, faster: `findCuts` of scan.ts, and `hashChunks` of hash.ts by hashing several chunks at
+ * once in the lanes of vector instructions. Everything works without it.
+ */
+export interface Kernel {
+  /** `parameters` must be checked already. */
+  createFindCuts(parameters: CutParameters): FindCuts
+  /** Undefined where OpenSSL is as fast. For a single chunk it always is. */
+  readonly hashChunks: HashChunks | undefined
+}
+
+/** Ways to hash, by the instructions that they need. */
+export type HashPath = 'avx512' | 'avx2' | 'neon' | 'portable'
+
+/** What the addon exports. It checks all that it is given, and throws RangeError for what does not fit. */
+export interface Addon {
+  findCuts(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    last: boolean,
+    ends: Uint32Array,
+    scanner: BigUint64Array,
+  ): number
+  /** Those that the processor and the operating system can run, the fastest first. */
+  readonly hashChunks: Readonly<Partial<Record<HashPath, HashChunks>>>
+}
+
+let found: { readonly kernel: Kernel | undefined } | undefined
+
+/** The kernel, or undefined where there is none; loaded and checked at the first call, in about 4 ms. Throws as `pickKernel`. */
+export function kernel(): Kernel | undefined {
+  found ??= { kernel: pickKernel(loadAddon, process.env.CHAINKEEP_KERNEL) }
+  return found.kernel
+}
+
+/** Undefined where it was not built, or for another machine. */
+export function loadAddon(): Addon | undefined {
+  try {
+    return require('#kernel') as Addon
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * What to use of the addon: of the paths with vector instructions the fastest that gives right answers, or the one that is
+ * `forced`, for tests and benchmarks; with `off`, nothing. Throws UNSUPPORTED if a forced path is not to be had.
+ */
+export function pickKernel(load: () => Addon | undefined, forced: string | undefined): Kernel | undefined {
+  if (forced === 'off') return undefined
+  const addon = load()
+  const paths = addon ? (Object.keys(addon.hashChunks) as HashPath[]) : []
+  const isRight = (path: HashPath): boolean => hashesRight(addon!.hashChunks[path]!)
+  const path = forced
+    ? paths.find((path) => path === forced && isRight(path))
+    : paths.find((path) => path !== 'portable' && isRight(path))
+  const cuts = addon !== undefined && cutsRight(addon)
+  if (forced && !(path && cuts))
+    throw new ChainkeepError('UNSUPPORTED', `there is no ${forced} kernel here, as CHAINKEEP_KERNEL wants it`)
+  if (!cuts) return undefined
+  return {
+    createFindCuts: (parameters) => createKernelFindCuts(addon, parameters),
+    hashChunks: path && addon.hashChunks[path],
+  }
+}
+
+/** `FindCuts` of the addon. */
+export function createKernelFindCuts(addon: Addon, parameters: CutParameters): FindCuts {
+  const scanner = scannerOf(parameters)
+  return (bytes, start, end, last, ends) => addon.findCuts(bytes, start, end, last, ends, scanner)
+}
+
+/** `struct scanner` of kernel/scan.h. */
+function scannerOf({ minBytes, averageBytes, maxBytes, level }: CutParameters): BigUint64Array {
+  const bits = Math.round(Math.log2(averageBytes))
+  const numbers = [minBytes, averageBytes, maxBytes, MASKS[bits + level]!, MASKS[bits - level]!]
+  const gear = GEAR_HIGH.map((high, byte) => high * 2 ** 24 + GEAR_LOW[byte]!)
+  return BigUint64Array.from([...numbers, ...gear], BigInt)
+}
+
+/** Whether chunks that fill all lanes, and end at different times, have the hashes of NIST's examples. */
+function hashesRight(hashChunks: HashChunks): boolean {
+  const rounds = 9
+  const bytes = Buffer.alloc(rounds * 203, Buffer.concat([Buffer.from('abc'), Buffer.alloc(200, 0xa3)]))
+  const ends = Uint32Array.from({ length: 3 * rounds }, (_, i) => 203 * Math.floor(i / 3) + [0, 3, 203][i % 3]!)
+  const ids = Buffer.alloc(ends.length * ID_BYTES)
+  const expected = Buffer.from(SHA3_EXAMPLES.join(''), 'hex')
+  hashChunks(bytes, 0, ends, ends.length, ids, 0)
+  return ids.equals(Buffer.alloc(ids.length, expected))
+}
+
+/** Of nothing, `abc`, and 200 bytes of a3. */
+const SHA3_EXAMPLES = [
+  'a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a',
+  '3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532',
+  '79f38adec5c20307a98ef76e8324afbfd46cfd81b22e3973c65fa1bd9de31787',
+]
+
+/** Whether bytes in disorder and a run of zeros are cut where the reference cuts them. */
+function cutsRight(addon: Addon): boolean {
+  const bytes = Uint8Array.from({ length: 6001 }, (_, i) => (i < 2500 ? (i * i * 31) >>> 7 : 0))
+  const ends = new Uint32Array(100)
+  const findCuts = createKernelFindCuts(addon, { minBytes: 64, averageBytes: 256, maxBytes: 1024, level: 1 })
+  return ends.subarray(0, findCuts(bytes, 1, bytes.length, true, ends)).join() === KNOWN_ENDS
+}
+
+const KNOWN_ENDS = '199,469,775,986,1278,1427,2148,2225,2493,3517,4541,5565,6001'
+
+const require: NodeJS.Require = createRequire(import.meta.url)
