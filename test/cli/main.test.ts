@@ -53,7 +53,7 @@ describe('wrong usage', () => {
     [['ls'], "missing required argument 'id[:path]'"],
     [['backup', '--type', 'ful', 'x'], 'Did you mean full?'],
     [['backup', '--type', 'everything', 'x'], 'It is one of incremental, differential, full.'],
-    [['backup', '--compression', 'zstd', 'x'], 'It is auto, fast, better, max, or a number from -7 to 19.'],
+    [['backup', '--compression', 'zstd', 'x'], 'It is auto, off, fast, better, max, or a number from -7 to 19.'],
     [['backup', '--compression', '20', 'x'], 'It is auto'],
     [['restore', 'latest', '--overwrite', 'nevr', '-t', 'x'], 'Did you mean never?'],
     [['snapshots', '--latest', '0'], 'It is a number from 1 on.'],
