@@ -12,9 +12,9 @@ import type { Repository } from '../repository/repository.ts'
 import { listSnapshots, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
+import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
-import { FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
@@ -91,7 +91,8 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     effort: options.effort ?? 'auto',
     onBytesRead: (bytes) => counters.read(bytes),
   })
-  using remember = dryRun || stdin ? undefined : new FileCacheWriter(repository.cacheDirectory, startMs)
+  using remember =
+    dryRun || stdin ? undefined : new BestEffortCache(repository.cacheDirectory, startMs, environment.notice)
 
   const tree = stdin
     ? await storeStream(stdin, reader, session, startMs, counters, signal)
@@ -120,12 +121,11 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   await lock?.confirm()
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
   if (remember) {
-    remember.commit(id)
     const full = choice.kind === 'full' ? undefined : latestFull(choice.group)
     const kept = new Set<string>(snapshots.flatMap(rememberedAs))
     for (const forgotten of choice.group.flatMap(rememberedAs)) kept.delete(forgotten)
     for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)
-    pruneFileCaches(repository.cacheDirectory, startMs, (name) => kept.has(name))
+    remember.commit(id, (name) => kept.has(name))
   }
   return { id, snapshot, skipped }
 }
@@ -137,7 +137,7 @@ interface StorePaths {
   readonly choice: ParentChoice
   readonly session: WriteSession
   readonly reader: FileReader
-  readonly remember: FileCacheWriter | undefined
+  readonly remember: BestEffortCache | undefined
   readonly counters: Counters
 }
 
@@ -190,13 +190,4 @@ async function storePaths({
   } finally {
     counters.stop()
   }
-}
-
-/** The first of the caches that is there. */
-function openFileCache(cacheDirectory: string, ids: readonly SnapshotId[]): FileCacheReader | undefined {
-  for (const id of ids) {
-    const cache = FileCacheReader.open(cacheDirectory, id)
-    if (cache) return cache
-  }
-  return undefined
 }

@@ -18,7 +18,7 @@ export interface BuildOptions {
   readonly maker: NodeMaker
   readonly reader: FileReader
   /** Remembers what was found for the next backup. */
-  readonly remember: FileCacheWriter | undefined
+  readonly remember: Pick<FileCacheWriter, 'enter' | 'entry' | 'leave'> | undefined
   /** The root tree of the backup that the plan was compared with; absent when nothing of it is to be taken over. */
   readonly parentTree: ObjectId | undefined
   readonly onFile: (path: ByteString, action: ItemAction, size: number) => void

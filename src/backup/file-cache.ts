@@ -87,8 +87,8 @@ export class FileCacheWriter implements Disposable {
   /** Makes it the cache of `snapshot`. */
   commit(snapshot: SnapshotId): void {
     this.#flush()
-    this.#close()
     renameSync(this.#path, join(this.#folder, snapshot))
+    this.#close()
   }
 
   [Symbol.dispose](): void {
@@ -112,8 +112,9 @@ export class FileCacheWriter implements Disposable {
   }
 
   #close(): void {
-    closeSync(this.#fd!)
+    const fd = this.#fd!
     this.#fd = undefined
+    closeSync(fd)
   }
 }
 
@@ -122,7 +123,7 @@ type CacheRecord =
   | ({ readonly type: 'entry'; readonly name: ByteString } & CachedEntry)
   | ({ readonly type: 'leave' } & CachedEntry)
 
-/** Reads a cache in step with a walk. Damage reads as its end. Memory: one block and one record. */
+/** Reads a cache in step with a walk. Damage reads as its end, as does what cannot be read. Memory: one block and one record. */
 export class FileCacheReader implements Disposable {
   /** When the backup began that wrote it. */
   readonly startMs: number
@@ -130,13 +131,13 @@ export class FileCacheReader implements Disposable {
   #rest: Uint8Array = new Uint8Array(0)
   #next: CacheRecord | undefined
 
-  /** `undefined` if this machine remembers nothing of the snapshot. */
+  /** `undefined` if this machine remembers nothing of the snapshot, or cannot read what it does. */
   static open(cacheDirectory: string, snapshot: SnapshotId): FileCacheReader | undefined {
     try {
       const reader = new FileCacheReader(openSync(join(folderOf(cacheDirectory), snapshot), 'r'))
       return reader.startMs === Number.POSITIVE_INFINITY ? undefined : reader
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
+      if (errnoOf(error) !== undefined) return undefined
       throw error
     }
   }
@@ -266,12 +267,17 @@ export class FileCacheReader implements Disposable {
   }
 }
 
+/** Returns how many bytes there were before the end, or before what the device cannot read. */
 function readFully(fd: number, buffer: Buffer): number {
   let done = 0
-  while (done < buffer.length) {
-    const count = readSync(fd, buffer, done, buffer.length - done, null)
-    if (count === 0) break
-    done += count
+  try {
+    while (done < buffer.length) {
+      const count = readSync(fd, buffer, done, buffer.length - done, null)
+      if (count === 0) break
+      done += count
+    }
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
   }
   return done
 }
@@ -288,6 +294,6 @@ export function pruneFileCaches(cacheDirectory: string, startMs: number, keep: (
   for (const name of readdirSync(folder)) {
     const until = name.startsWith('unfinished-') ? startMs - UNFINISHED_FOR_MS : keep(name) ? 0 : startMs
     const stats = statSync(join(folder, name), { throwIfNoEntry: false })
-    if (stats && stats.mtimeMs < until) rmSync(join(folder, name), { force: true })
+    if (stats?.isFile() && stats.mtimeMs < until) rmSync(join(folder, name), { force: true })
   }
 }

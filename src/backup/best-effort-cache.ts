@@ -1,0 +1,83 @@
+import type { ByteString } from '../base/bytes.ts'
+import { errnoOf, reasonOf } from '../base/errors.ts'
+import type { SnapshotId } from '../base/ids.ts'
+import { type CachedEntry, FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
+
+/**
+ * A file cache that is written if it can be: without it the next backup is slower, and no worse. The first file call that
+ * fails ends it, and `notice` hears why; none of its methods throws for that.
+ */
+export class BestEffortCache implements Disposable {
+  readonly #cacheDirectory: string
+  readonly #startMs: number
+  readonly #notice: (text: string) => void
+  #writer: FileCacheWriter | undefined
+
+  constructor(cacheDirectory: string, startMs: number, notice: (text: string) => void) {
+    this.#cacheDirectory = cacheDirectory
+    this.#startMs = startMs
+    this.#notice = notice
+    this.#attempt(() => {
+      this.#writer = new FileCacheWriter(cacheDirectory, startMs)
+    })
+  }
+
+  enter(name: ByteString): void {
+    this.#attempt(() => this.#writer?.enter(name))
+  }
+
+  /** Borrows the node until the next call of any method. */
+  entry(name: ByteString, cached: CachedEntry): void {
+    this.#attempt(() => this.#writer?.entry(name, cached))
+  }
+
+  leave(cached: CachedEntry): void {
+    this.#attempt(() => this.#writer?.leave(cached))
+  }
+
+  /** Makes it the cache of `snapshot`, and removes those of others that `keep` does not want. */
+  commit(snapshot: SnapshotId, keep: (snapshot: string) => boolean): void {
+    this.#attempt(() => this.#writer?.commit(snapshot))
+    if (!this.#writer) return // what is there already is all that there will be
+    try {
+      pruneFileCaches(this.#cacheDirectory, this.#startMs, keep)
+    } catch (error) {
+      this.#notice(`cannot remove what is remembered of earlier backups (${reasonOfCall(error)})`)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    const writer = this.#writer
+    this.#writer = undefined
+    try {
+      writer?.[Symbol.dispose]()
+    } catch (error) {
+      reasonOfCall(error) // what stays is removed after a week
+    }
+  }
+
+  #attempt(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      const reason = reasonOfCall(error)
+      this[Symbol.dispose]() // at once: the disk may be full
+      this.#notice(`cannot remember the files for the next backup (${reason}): it will read everything again`)
+    }
+  }
+}
+
+/** The first of the caches that can be read: what cannot be read is not remembered. */
+export function openFileCache(cacheDirectory: string, snapshots: readonly SnapshotId[]): FileCacheReader | undefined {
+  for (const snapshot of snapshots) {
+    const cache = FileCacheReader.open(cacheDirectory, snapshot)
+    if (cache) return cache
+  }
+  return undefined
+}
+
+/** Throws what is no failed file call. */
+function reasonOfCall(error: unknown): string {
+  if (errnoOf(error) === undefined) throw error
+  return reasonOf(error)
+}
