@@ -34,8 +34,8 @@ export function createTools(): Tools {
 
 /** So that a buffer made for a short object serves the next one, too. */
 const LEAST_BYTES = 256 * 1024
-/** Two tasks at once on a thread, two slices each. */
-const BUFFERS_KEPT = 4
+/** Two tasks at once on a thread, and for each the slice that is being filled and the two that wait for answers (cut.ts). */
+const BUFFERS_KEPT = 6
 
 function remember<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key)
