@@ -56,7 +56,7 @@ export async function repairSnapshots(
     options.snapshots ?? (await listSnapshots(repository, {}, (id, { message }) => unreadable.push({ id, message })))
   const index = await repository.index()
   await index.refresh()
-  const session = repository.beginWrite({ dryRun })
+  await using session = repository.beginWrite({ dryRun })
   const salvage = new TreeSalvage(
     repository,
     index,

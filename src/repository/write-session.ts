@@ -44,7 +44,7 @@ export interface WriteStats {
  *
  * Memory: one open pack of each class and PACKS_IN_FLIGHT closed ones, and 80 bytes for each object in them.
  */
-export class WriteSession {
+export class WriteSession implements AsyncDisposable {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
   readonly #dryRun: boolean
@@ -121,13 +121,18 @@ export class WriteSession {
   /** Resolves once everything added is durable and in the index: what a snapshot may refer to. */
   async flush(): Promise<void> {
     for (const packClass of [...this.#open.keys()]) await this.#close(packClass)
-    await this.settle()
+    await this.#settle()
     this.#throwFailure()
   }
 
-  /** Waits for the packs on their way, without closing the open ones; never rejects. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#inFlight)
+  /** Waits for the packs on their way, so that none arrives when the lock is gone, and gives up the open ones. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#settle()
+  }
+
+  /** Those that wait for a slot come after those that have one. */
+  async #settle(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
   }
 
   /** If it fails, so does the session: others may have been told already that these objects are taken care of. */

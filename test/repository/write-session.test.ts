@@ -265,7 +265,7 @@ describe('a failing put', () => {
       for (let i = 0; i < 40; i++) await session.add('chunk', largeChunk(i))
     })()
     await expect(adding).rejects.toBe(full)
-    await session.settle()
+    await session[Symbol.asyncDispose]()
     expect(puts).toBeLessThanOrEqual(3)
     await expect(session.saveObject('tree', Buffer.from('tree'))).rejects.toBe(full)
     await expect(session.flush()).rejects.toBe(full)
