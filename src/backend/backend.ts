@@ -17,14 +17,21 @@ export interface Backend extends AsyncDisposable {
    * lies in memory of its own, and so can be transferred to another thread.
    */
   get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array>
-  /** Length in bytes. Rejects NOT_FOUND. */
-  size(kind: FileKind, name: string): Promise<number>
+  /** Rejects NOT_FOUND. */
+  stat(kind: FileKind, name: string): Promise<FileStat>
   /** The names of every file of one kind, once each, in no particular order. Files with other names are passed over. */
   list(kind: FileKind): AsyncIterable<string>
   /** Succeeds if the file is already gone; durable once resolved. */
   remove(kind: FileKind, name: string): Promise<void>
   /** Deletes what unfinished puts have left behind. Only while nobody else writes. Returns how many files. */
   removeLeftovers(): Promise<number>
+}
+
+export interface FileStat {
+  /** Length in bytes. */
+  readonly size: number
+  /** When it was written, in milliseconds since 1970, by the clock of whoever keeps it. */
+  readonly modifiedMs: number
 }
 
 export interface ByteRange {

@@ -1,6 +1,7 @@
 import { constants, type Dirent } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { ChainkeepError, errnoOf } from '../base/errors.ts'
+import type { FileStat } from './backend.ts'
 
 /**
  * The seam that every file call of the store goes through, so that tests can record, fail and reorder them.
@@ -11,7 +12,7 @@ export interface FileSystem {
   create(path: string): Promise<NewFile>
   /** Reads `length` bytes at `offset`, fewer only at the end of the file; without a range, all of it. */
   read(path: string, range?: { offset: number; length: number }): Promise<Uint8Array>
-  size(path: string): Promise<number>
+  stat(path: string): Promise<FileStat>
   /** Names in a folder, with whether each is a folder itself. */
   list(path: string): Promise<{ name: string; isDirectory: boolean }[]>
   /** Creates a folder; its parent must exist. */
@@ -61,8 +62,9 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
-  async size(path) {
-    return (await fs.stat(path)).size
+  async stat(path) {
+    const { size, mtimeMs } = await fs.stat(path)
+    return { size, modifiedMs: mtimeMs }
   },
 
   async list(path) {

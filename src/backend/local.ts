@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
-import type { Backend, ByteRange, FileKind } from './backend.ts'
+import type { Backend, ByteRange, FileKind, FileStat } from './backend.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
 
 /** Kinds that hold many files are spread over 256 folders by the first two digits of the name. */
@@ -93,7 +93,7 @@ class LocalBackend implements Backend {
 
   async #exists(path: string): Promise<boolean> {
     try {
-      await this.#files.size(path)
+      await this.#files.stat(path)
       return true
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return false
@@ -121,10 +121,10 @@ class LocalBackend implements Backend {
     return bytes
   }
 
-  async size(kind: FileKind, name: string): Promise<number> {
+  async stat(kind: FileKind, name: string): Promise<FileStat> {
     const { path } = this.#locate(kind, name)
     try {
-      return await this.#files.size(path)
+      return await this.#files.stat(path)
     } catch (error) {
       throw fileError(`cannot read ${path}`, error, { kind, name })
     }

@@ -49,7 +49,7 @@ async function readTrailer(
   } catch (error) {
     if (!isUnreadable(error)) throw error
     if (isCode(error, 'NOT_FOUND')) return undefined
-    const bytes = isDamage(error) ? await backend.size(pack.packClass, pack.id) : pack.bytes
+    const bytes = isDamage(error) ? (await backend.stat(pack.packClass, pack.id)).size : pack.bytes
     onDamaged(pack, error, bytes === pack.bytes ? undefined : bytes)
     return undefined
   }

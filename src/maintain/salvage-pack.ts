@@ -29,7 +29,8 @@ export interface SalvagedPack {
  * the pack. Rejects NOT_FOUND, and errors of the backend that say nothing about what is stored.
  */
 export async function salvagePack({ backend }: Repository, { packClass, id }: PackName): Promise<SalvagedPack> {
-  const length = Math.min(await backend.size(packClass, id), MAX_PACK_BYTES)
+  const { size } = await backend.stat(packClass, id)
+  const length = Math.min(size, MAX_PACK_BYTES)
   const bytes = await backend.get(packClass, id, { offset: 0, length })
   const file = `${packClass}/${id}`
   let trailer: PackEntry[] | undefined

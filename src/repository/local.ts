@@ -13,8 +13,10 @@ export async function createLocalRepository(path: string, environment: Environme
     await createLocalFolders(path)
   } catch (error) {
     // A folder that holds a repository is not empty either, and that is the better reason.
-    const holdsRepository = isCode(error, 'EXISTS') && (await backend.size('config', '').catch(() => 0)) > 0
-    throw holdsRepository ? new ChainkeepError('EXISTS', `${path} already holds a repository`, { path }, error) : error
+    const config = isCode(error, 'EXISTS') && (await backend.stat('config', '').catch(() => undefined))
+    throw config && config.size > 0
+      ? new ChainkeepError('EXISTS', `${path} already holds a repository`, { path }, error)
+      : error
   }
   const chunker = { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT_BYTES }
   return await initRepository(backend, environment, { chunker })

@@ -35,7 +35,7 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
   let renewing: Promise<void> = Promise.resolve()
   const renew = async (): Promise<void> => {
     const old = name
-    await backend.size('locks', old) // rejects if it is lost: it must stay so
+    await backend.stat('locks', old) // rejects if it is lost: it must stay so
     name = await putLock(backend, mode, environment)
     await backend.remove('locks', old)
   }
@@ -46,7 +46,7 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
   const confirm = async (): Promise<void> => {
     await renewing
     try {
-      await backend.size('locks', name)
+      await backend.stat('locks', name)
     } catch (error) {
       if (!isCode(error, 'NOT_FOUND')) throw error
       const reason = 'the lock was lost, since it was not renewed for half an hour; try again'

@@ -24,7 +24,7 @@ const TAIL_BYTES = 64 * 1024
  */
 export async function readPackTrailer(backend: Backend, packClass: PackClass, id: PackId): Promise<PackEntry[]> {
   const file = `${packClass}/${id}`
-  const packBytes = await backend.size(packClass, id)
+  const { size: packBytes } = await backend.stat(packClass, id)
   if (packBytes < PACK_HEADER_BYTES + PACK_FOOTER_BYTES)
     throw new ChainkeepError('TRUNCATED', `${file}: ends after ${packBytes} bytes`, { file, offset: packBytes })
   if (packBytes > MAX_PACK_BYTES) throw badFormat(file, 0, `a pack of ${packBytes} bytes`)

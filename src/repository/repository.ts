@@ -53,7 +53,7 @@ export async function openRepository(
   const file = join(backend.location, 'config')
   let size: number
   try {
-    size = await backend.size('config', '')
+    size = (await backend.stat('config', '')).size
   } catch (error) {
     if (!isCode(error, 'NOT_FOUND')) throw error
     throw new ChainkeepError(

@@ -40,7 +40,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     const { backend } = here
     await backend.put(kind, name, [BYTES.subarray(0, 1), new Uint8Array(), BYTES.subarray(1)])
     expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
-    expect(await backend.size(kind, name)).toBe(1000)
+    expect((await backend.stat(kind, name)).size).toBe(1000)
     for (const [offset, length] of [
       [0, 1000],
       [0, 0],
@@ -68,7 +68,16 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await using here = await make()
     await here.backend.put(kind, name, [])
     expect(await here.backend.get(kind, name)).toHaveLength(0)
-    expect(await here.backend.size(kind, name)).toBe(0)
+    expect((await here.backend.stat(kind, name)).size).toBe(0)
+  })
+
+  test('when it was written is known', async () => {
+    await using here = await make()
+    const beforeMs = Date.now()
+    await here.backend.put(kind, name, [BYTES])
+    const { modifiedMs } = await here.backend.stat(kind, name)
+    expect(modifiedMs).toBeGreaterThan(beforeMs - 2000) // the clock of files may be coarse
+    expect(modifiedMs).toBeLessThan(Date.now() + 2000)
   })
 
   test('many parts', async () => {
@@ -90,7 +99,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await using here = await make()
     await rejects(here.backend.get(kind, name), 'NOT_FOUND')
     await rejects(here.backend.get(kind, name, { offset: 0, length: 1 }), 'NOT_FOUND')
-    await rejects(here.backend.size(kind, name), 'NOT_FOUND')
+    await rejects(here.backend.stat(kind, name), 'NOT_FOUND')
   })
 
   test('nothing is replaced', async () => {

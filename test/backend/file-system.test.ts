@@ -26,7 +26,7 @@ describe('the real file system', () => {
     const file = await files.create(join(tmp.path, 'file'))
     await file.write(new Array(20).fill(part))
     await file.close()
-    expect(await files.size(join(tmp.path, 'file'))).toBe(20 * 2 ** 22)
+    expect((await files.stat(join(tmp.path, 'file'))).size).toBe(20 * 2 ** 22)
     const last = await files.read(join(tmp.path, 'file'), { offset: 19 * 2 ** 22, length: 2 ** 22 })
     expect(Buffer.compare(last, part)).toBe(0)
   })
@@ -77,7 +77,7 @@ describe('the real file system', () => {
     await files.rename(one, two)
     expect(readFileSync(two, 'utf8')).toBe('1')
     await files.remove(two)
-    await expect(files.size(two)).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(files.stat(two)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('syncs folders, and fails for those that are not there', async () => {

@@ -132,7 +132,7 @@ describe('a put is durable once it resolves', () => {
     expect(traced()).toEqual([
       ...WRITTEN,
       'link snapshots/NAME',
-      'size snapshots/NAME',
+      'stat snapshots/NAME',
       'rename snapshots/NAME',
       'syncDirectory snapshots',
       'remove tmp/?',
@@ -217,7 +217,7 @@ describe('whichever call of a put fails', () => {
 describe('other calls that fail', () => {
   test.each<[string, (backend: Backend) => Promise<unknown>]>([
     ['get', (backend) => backend.get('snapshots', NAME)],
-    ['size', (backend) => backend.size('snapshots', NAME)],
+    ['stat', (backend) => backend.stat('snapshots', NAME)],
     ['list', (backend) => namesOf(backend, 'snapshots')],
     ['list of folders', (backend) => namesOf(backend, 'data')],
     ['remove', (backend) => backend.remove('snapshots', NAME)],

@@ -50,7 +50,7 @@ export function faultyFileSystem(
   const files: FileSystem = {
     create: (path) => watch({ name: 'create', path }, async () => watchFile(await real.create(path), path)),
     read: (path, range) => watch({ name: 'read', path }, () => real.read(path, range)),
-    size: (path) => watch({ name: 'size', path }, () => real.size(path)),
+    stat: (path) => watch({ name: 'stat', path }, () => real.stat(path)),
     list: (path) => watch({ name: 'list', path }, () => real.list(path)),
     makeDirectory: (path) => watch({ name: 'makeDirectory', path }, () => real.makeDirectory(path)),
     rename: (from, to) => watch({ name: 'rename', path: to }, () => real.rename(from, to)),

@@ -9,6 +9,7 @@ export interface MemoryFiles extends Backend {
 /** A backend in memory that keeps the contract of all others: see test/backend/contract.ts. */
 export function memoryBackend(): MemoryFiles {
   const files = new Map<string, Uint8Array>()
+  const times = new Map<string, number>()
 
   function find(kind: FileKind, name: string): Uint8Array {
     const bytes = files.get(pathOf(kind, name))
@@ -24,6 +25,7 @@ export function memoryBackend(): MemoryFiles {
       const path = pathOf(kind, name)
       if (files.has(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
       files.set(path, Buffer.concat(parts))
+      times.set(path, Date.now())
     },
     async get(kind: FileKind, name: string, range?: ByteRange) {
       const bytes = find(kind, name)
@@ -36,8 +38,8 @@ export function memoryBackend(): MemoryFiles {
         })
       return Uint8Array.from(bytes.subarray(offset, offset + length))
     },
-    async size(kind, name) {
-      return find(kind, name).length
+    async stat(kind, name) {
+      return { size: find(kind, name).length, modifiedMs: times.get(pathOf(kind, name)) ?? 0 }
     },
     async *list(kind) {
       for (const path of [...files.keys()])

@@ -1,4 +1,4 @@
-import type { Backend, ByteRange, FileKind } from '../../src/backend/backend.ts'
+import type { Backend, ByteRange, FileKind, FileStat } from '../../src/backend/backend.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 import { ID_BYTES, type PackId } from '../../src/base/ids.ts'
 import { type ObjectKind, RECORD_HEADER_BYTES } from '../../src/format/object.ts'
@@ -54,8 +54,8 @@ export class MemoryBackend implements Backend {
     return range ? bytes.slice(range.offset, range.offset + range.length) : bytes.slice()
   }
 
-  async size(kind: FileKind, name: string): Promise<number> {
-    return this.#find(kind, name).length
+  async stat(kind: FileKind, name: string): Promise<FileStat> {
+    return { size: this.#find(kind, name).length, modifiedMs: 0 }
   }
 
   async *list(kind: FileKind): AsyncGenerator<string, void, undefined> {

@@ -223,7 +223,7 @@ describe('a lock that is held', () => {
       await vi.advanceTimersByTimeAsync(5 * MINUTE)
       await lock.confirm()
     }
-    vi.spyOn(backend, 'size').mockRejectedValueOnce(new Error('the network is down'))
+    vi.spyOn(backend, 'stat').mockRejectedValueOnce(new Error('the network is down'))
     await expect(lock.confirm()).rejects.toThrow('the network is down')
     await lock.release()
   })
