@@ -25,11 +25,15 @@ export function formatDuration({ years, months, days, hours }: Duration): string
   return parts.filter(Boolean).join('') || '0h'
 }
 
-/** The time that long before `timeMs`, by the calendar of UTC. A day that a month lacks counts on into the next, as in restic. */
+/**
+ * The time that long before `timeMs`, by the calendar of UTC. A day that a month lacks counts on into the next, as in restic.
+ * What is before all times that `Date` knows is -Infinity.
+ */
 export function timeBefore(timeMs: number, { years, months, days, hours }: Duration): number {
   const date = new Date(timeMs)
   date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days)
-  return date.getTime() - hours * HOUR_MS
+  const beforeMs = date.getTime() - hours * HOUR_MS
+  return Number.isNaN(beforeMs) ? Number.NEGATIVE_INFINITY : beforeMs
 }
 
 export const HOUR_MS = 3_600_000

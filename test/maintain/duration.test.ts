@@ -24,6 +24,10 @@ test('what is written is read as the same', () => {
   )
 })
 
+test('what no calendar reaches is before all times', () => {
+  expect(timeBefore(Date.now(), parseDuration('999999y'))).toBe(Number.NEGATIVE_INFINITY)
+})
+
 test.each([
   ['2026-03-15T12:00:00Z', '7d', '2026-03-08T12:00:00Z'],
   ['2026-03-15T12:00:00Z', '1y2m', '2025-01-15T12:00:00Z'],
