@@ -19,11 +19,13 @@ export function tellPruned(output: Output, result: PruneResult): void {
     bytes_freed: dryRun ? totals.freedBytes : result.bytesFreed,
     bytes_used: totals.usedBytes,
     bytes_unused_left: totals.unusedBytesLeft,
+    packs_spared: totals.sparedPacks || undefined,
+    bytes_spared: totals.sparedBytes || undefined,
     bytes_left: totals.bytesLeft,
     leftovers_removed: result.leftoversRemoved,
   })
   const count = (packs: number): string => `${formatCount(packs)} ${packs === 1 ? 'pack' : 'packs'}`
-  const pairs = [
+  const pairs: [string, string][] = [
     ['Used', `${formatSize(totals.usedBytes)} of ${formatSize(totals.bytes)} in ${count(totals.packs)}`],
     [dryRun ? 'To remove' : 'Removed', `${count(plan.remove.length)} that nothing needs`],
     [
@@ -35,6 +37,8 @@ export function tellPruned(output: Output, result: PruneResult): void {
       'Left',
       `${formatSize(totals.bytesLeft)} in ${count(totals.packsLeft)}, ${formatSize(totals.unusedBytesLeft)} of it unused`,
     ],
-  ] as const
+  ]
+  if (totals.sparedPacks > 0)
+    pairs.push(['Spared', `${formatSize(totals.sparedBytes)} unused in ${count(totals.sparedPacks)} too young to go`])
   for (const line of renderPairs(pairs)) output.info(line)
 }

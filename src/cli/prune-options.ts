@@ -1,24 +1,38 @@
 import type { Option } from 'commander'
+import { type Duration, parseDuration, timeBefore } from '../maintain/duration.ts'
+import type { PruneOptions } from '../maintain/prune.ts'
 import { DEFAULT_PRUNE_POLICY, type PrunePolicy } from '../maintain/prune-plan.ts'
 import { parsedOption } from './command.ts'
 import { parsePercent, parseSize } from './sizes.ts'
 
 export interface PruneValues {
   readonly maxUnused?: PrunePolicy['maxUnused']
+  readonly grace?: Duration
 }
 
-export function maxUnusedOption(): Option {
-  return parsedOption(
-    '--max-unused <limit>',
-    'how much may stay unused, so that less is written again: a percentage of what is left, a size, or unlimited (default: 5%)',
-    parseMaxUnused,
-    'It is as 5%, 100M, 0 or unlimited.',
-  )
+export function pruneOptions(): Option[] {
+  return [
+    parsedOption(
+      '--max-unused <limit>',
+      'how much may stay unused, so that less is written again: a percentage of what is left, a size, or unlimited (default: 5%)',
+      parseMaxUnused,
+      'It is as 5%, 100M, 0 or unlimited.',
+    ),
+    parsedOption(
+      '--grace <duration>',
+      'leave packs alone that are younger than this, such as 1d or 12h, so that an interrupted backup finds what it had stored (default: 0h)',
+      parseDuration,
+    ),
+  ]
 }
 
-export const policyOf = ({ maxUnused }: PruneValues): PrunePolicy => ({
-  ...DEFAULT_PRUNE_POLICY,
-  ...(maxUnused && { maxUnused }),
+/** What they say to `prune`. */
+export const limitsOf = (
+  { maxUnused, grace }: PruneValues,
+  nowMs: number,
+): Pick<PruneOptions, 'policy' | 'graceMs'> => ({
+  policy: { ...DEFAULT_PRUNE_POLICY, ...(maxUnused && { maxUnused }) },
+  graceMs: grace && nowMs - timeBefore(nowMs, grace),
 })
 
 function parseMaxUnused(text: string): PrunePolicy['maxUnused'] | undefined {

@@ -1,3 +1,4 @@
+import type { PackId } from '../base/ids.ts'
 import type { PackClass } from '../format/pack.ts'
 import { PACK_BYTES } from '../repository/write-session.ts'
 import { neededBytes, PACK_OVERHEAD_BYTES, type PackUsage } from './pack-usage.ts'
@@ -42,6 +43,9 @@ export interface PruneTotals {
   readonly freedObjects: number
   /** … and this much stays, in packs that are kept. */
   readonly unusedBytesLeft: number
+  /** Of which this much is in packs, so many of them, that are too young to go. */
+  readonly sparedBytes: number
+  readonly sparedPacks: number
   /** Bytes of used objects that are copied. */
   readonly rewrittenBytes: number
   readonly packsLeft: number
@@ -56,22 +60,29 @@ const MANY_SMALL_PACKS = 16
 
 /**
  * Decides which packs go, which are written again without what is unused, and which stay. The most wasteful are rewritten
- * first, until what is unused in the rest is no more than the policy allows.
+ * first, until what is unused in the rest is no more than the policy allows. Those in `young` stay, whatever is in them,
+ * and count for nothing in that.
  */
-export function planPrune(packs: readonly PackUsage[], policy: PrunePolicy = DEFAULT_PRUNE_POLICY): PrunePlan {
-  const remove = packs.filter(({ usedObjects }) => usedObjects === 0)
-  const used = packs.filter(({ usedObjects }) => usedObjects > 0)
+export function planPrune(
+  packs: readonly PackUsage[],
+  policy: PrunePolicy = DEFAULT_PRUNE_POLICY,
+  young: ReadonlySet<PackId> = new Set(),
+): PrunePlan {
+  const old = packs.filter(({ id }) => !young.has(id))
+  const remove = old.filter(({ usedObjects }) => usedObjects === 0)
+  const used = old.filter(({ usedObjects }) => usedObjects > 0)
   const chosen = chooseWasteful(used, policy)
   for (const packClass of ['data', 'meta'] as const) for (const pack of manySmall(used, packClass)) chosen.add(pack)
   const rewrite = (['data', 'meta'] as const).flatMap((packClass) =>
     groupRewrites(
       packClass,
-      packs.filter((pack) => pack.packClass === packClass && chosen.has(pack)),
+      used.filter((pack) => pack.packClass === packClass && chosen.has(pack)),
     ),
   )
-  const rewritten = new Set(rewrite.flatMap((group) => group.packs))
-  const keep = used.filter((pack) => !rewritten.has(pack))
-  return { remove, rewrite, keep, totals: addUp(packs, rewrite, keep) }
+  const gone = new Set([...remove, ...rewrite.flatMap((group) => group.packs)])
+  const keep = packs.filter((pack) => !gone.has(pack))
+  const spared = keep.filter((pack) => young.has(pack.id) && unusedBytes(pack) > 0)
+  return { remove, rewrite, keep, totals: addUp(packs, rewrite, keep, spared) }
 }
 
 const unusedBytes = (pack: PackUsage): number => pack.bytes - neededBytes(pack)
@@ -117,7 +128,12 @@ function groupRewrites(packClass: PackClass, packs: readonly PackUsage[]): PackR
   return groups.filter(isWorthwhile)
 }
 
-function addUp(packs: readonly PackUsage[], rewrite: readonly PackRewrite[], keep: readonly PackUsage[]): PruneTotals {
+function addUp(
+  packs: readonly PackUsage[],
+  rewrite: readonly PackRewrite[],
+  keep: readonly PackUsage[],
+  spared: readonly PackUsage[],
+): PruneTotals {
   const bytes = sum(packs, (pack) => pack.bytes)
   const objects = sum(packs, (pack) => pack.objects)
   const usedObjects = sum(packs, (pack) => pack.usedObjects)
@@ -133,6 +149,8 @@ function addUp(packs: readonly PackUsage[], rewrite: readonly PackRewrite[], kee
     freedBytes: bytes - bytesLeft,
     freedObjects: objects - usedObjects - sum(keep, (pack) => pack.objects - pack.usedObjects),
     unusedBytesLeft: sum(keep, unusedBytes),
+    sparedBytes: sum(spared, unusedBytes),
+    sparedPacks: spared.length,
     rewrittenBytes: sum(rewrite, ({ packs }) => sum(packs, (pack) => pack.usedBytes)),
     packsLeft: keep.length + rewrite.length,
     bytesLeft,

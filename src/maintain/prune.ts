@@ -14,9 +14,15 @@ import { listSnapshots } from '../repository/snapshots.ts'
 import { type PackUsage, UsageCounter } from './pack-usage.ts'
 import { DEFAULT_PRUNE_POLICY, type PackRewrite, type PrunePlan, type PrunePolicy, planPrune } from './prune-plan.ts'
 import { copyRecords, removePacks, replacePacks } from './replace-packs.ts'
+import { youngPacks } from './young-packs.ts'
 
 export interface PruneOptions {
   readonly policy?: PrunePolicy
+  /**
+   * Packs written less than this ago are left alone, even if no snapshot reaches them: what an interrupted backup has
+   * stored is still there when it runs again. Default 0: prune runs alone, so that nobody else needs them.
+   */
+  readonly graceMs?: number
   /** Plan, and change nothing. */
   readonly dryRun?: boolean
   readonly progress?: Progress
@@ -119,7 +125,8 @@ async function planFor(
   if (problem) throw isDamage(problem.error) ? refusal(problem.error.message, problem.error) : problem.error
   warnOfUnreadable(repository, index)
   const packs = Array.from(index.packs(), (pack) => marked.usage.usageOf(pack))
-  return { plan: planPrune(packs, policy), marks: marked.marks }
+  const young = await youngPacks(repository, index.packs(), options.graceMs ?? 0)
+  return { plan: planPrune(packs, policy, young), marks: marked.marks }
 }
 
 interface Marked {

@@ -31,6 +31,8 @@ describe('decides', () => {
       freedBytes: 30 * MB + 80,
       freedObjects: 30,
       unusedBytesLeft: 0,
+      sparedBytes: 0,
+      sparedPacks: 0,
       rewrittenBytes: 0,
       packsLeft: 1,
       bytesLeft: 30 * MB + 80,
@@ -79,6 +81,29 @@ describe('decides', () => {
     const plan = planPrune(small, EVERYTHING)
     expect(plan.keep).toEqual([small[16]])
   })
+
+  test('that young packs stay, unused, wasteful and small ones alike', () => {
+    const [unused, wasteful, whole] = [pack(30, 0), pack(30, 10), pack(30, 30)]
+    const small = Array.from({ length: 16 }, () => pack(7, 7))
+    const packs = [unused, wasteful, whole, ...small]
+    const young = new Set(packs.map(({ id }) => id))
+    const plan = planPrune(packs, EVERYTHING, young)
+    expect(plan).toMatchObject({ remove: [], rewrite: [], keep: packs })
+    const spared = { sparedPacks: 2, sparedBytes: 50 * MB + PACK_OVERHEAD_BYTES }
+    expect(plan.totals).toMatchObject({ ...spared, unusedBytesLeft: spared.sparedBytes, freedBytes: 0, packsLeft: 19 })
+  })
+
+  test('that the others go as if the young were not there', () => {
+    const [unused, wasteful, some] = [pack(30, 0), pack(30, 10), pack(30, 20)]
+    const [youngUnused, youngWasteful] = [pack(30, 0), pack(30, 1)]
+    const young = new Set([youngUnused.id, youngWasteful.id])
+    const policy: PrunePolicy = { maxUnused: { bytes: 11 * MB } }
+    const plan = planPrune([unused, youngUnused, wasteful, youngWasteful, some], policy, young)
+    expect(plan.remove).toEqual([unused])
+    expect(plan.rewrite.map(({ packs }) => packs)).toEqual([[wasteful]])
+    expect(plan.keep).toEqual([youngUnused, youngWasteful, some])
+    expect(plan.totals).toMatchObject({ sparedPacks: 2, sparedBytes: 59 * MB + PACK_OVERHEAD_BYTES })
+  })
 })
 
 test('adds up, and leaves no more unused than allowed', () => {
@@ -91,13 +116,15 @@ test('adds up, and leaves no more unused than allowed', () => {
   const sum = (items: readonly PackUsage[], of: (pack: PackUsage) => number): number =>
     items.reduce((total, item) => total + of(item), 0)
   fc.assert(
-    fc.property(packs, fc.nat(60 * MB), (packs, allowed) => {
-      const { remove, rewrite, keep, totals } = planPrune(packs, { maxUnused: { bytes: allowed } })
+    fc.property(packs, fc.nat(60 * MB), fc.nat(5), (packs, allowed, nth) => {
+      const young = new Set(packs.filter((_, i) => i % 6 < nth).map(({ id }) => id))
+      const { remove, rewrite, keep, totals } = planPrune(packs, { maxUnused: { bytes: allowed } }, young)
       const rewritten = rewrite.flatMap((group) => group.packs)
       const all = [...remove, ...rewritten, ...keep].map(({ id }) => id)
       expect(all.sort()).toEqual(packs.map(({ id }) => id).sort())
       expect(remove.every(({ usedObjects }) => usedObjects === 0)).toBe(true)
-      expect(totals.unusedBytesLeft).toBeLessThanOrEqual(allowed)
+      expect([...remove, ...rewritten].filter(({ id }) => young.has(id))).toEqual([])
+      expect(totals.unusedBytesLeft - totals.sparedBytes).toBeLessThanOrEqual(allowed)
       expect(totals.unusedBytesLeft).toBe(sum(keep, (pack) => pack.bytes - neededBytes(pack)))
       expect(totals.bytes - totals.freedBytes).toBe(totals.bytesLeft)
       expect(totals.usedBytes + totals.unusedBytes).toBe(totals.bytes)

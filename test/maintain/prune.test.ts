@@ -1,6 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { localBackend } from '../../src/backend/local.ts'
+import { type BackupOptions, backup } from '../../src/backup/archiver.ts'
+import { byteStringOf } from '../../src/base/bytes.ts'
 import { check } from '../../src/maintain/check.ts'
 import { forget } from '../../src/maintain/forget.ts'
 import { prune } from '../../src/maintain/prune.ts'
@@ -92,6 +95,69 @@ test('frees second copies of objects', async () => {
   expect((await prune(repository)).bytesFreed).toBe(before)
   expect(it.packBytes()).toBe(before)
   await contentsOf(await it.reopen(), stored)
+})
+
+const HOUR_MS = 3_600_000
+
+test('spares what was written less than the grace ago, and what a clock ahead says was written later', async () => {
+  await using it = await openMaintaining()
+  const [first] = await storeThree(it)
+  await forget(it.repository, [first.id])
+  const before = it.list('data')
+  const setAge = (hours: number): void => {
+    for (const file of [...before, ...it.list('meta')])
+      utimesSync(it.pathOf(file), new Date(), new Date(Date.now() - hours * HOUR_MS))
+  }
+  for (const hours of [1.9, -1]) {
+    setAge(hours)
+    const { plan, bytesFreed } = await prune(it.repository, { ...EVERYTHING, graceMs: 2 * HOUR_MS })
+    expect(plan).toMatchObject({ remove: [], rewrite: [] })
+    expect(plan.totals.sparedPacks).toBeGreaterThan(0)
+    expect([plan.totals.sparedBytes, bytesFreed]).toEqual([plan.totals.unusedBytes, 0])
+  }
+  expect(it.list('data')).toEqual(before)
+  setAge(2.1)
+  const { plan, bytesFreed } = await prune(it.repository, { ...EVERYTHING, graceMs: 2 * HOUR_MS })
+  expect(plan.totals).toMatchObject({ sparedPacks: 0, sparedBytes: 0, unusedBytesLeft: 0 })
+  expect(bytesFreed).toBeGreaterThan(0)
+})
+
+/** So much that a pack is on the disk before the last file is read: the open one, those in flight, and one more. */
+const SOURCE_FILES = 40
+const SOURCE_FILE_BYTES = 4 * 2 ** 20
+
+test('within the grace the next backup uses what an interrupted one has stored', { timeout: 60_000 }, async () => {
+  await using it = await openMaintaining()
+  const source = it.pathOf('../source')
+  mkdirSync(source)
+  for (let i = 0; i < SOURCE_FILES; i++) writeFileSync(join(source, `${i}`), seededBytes(i, SOURCE_FILE_BYTES))
+  const run = (options?: Partial<BackupOptions>): ReturnType<typeof backup> =>
+    backup(it.repository, { paths: [byteStringOf(source)], threads: 1, ...options })
+  const interrupt = async (): Promise<void> => {
+    const stop = new AbortController()
+    const onItem = (): void => void (it.list('data').length > 0 && stop.abort())
+    await expect(run({ signal: stop.signal, onItem })).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    expect([it.list('tmp'), it.list('locks')]).toEqual([[], []])
+  }
+  await interrupt()
+  const left = it.list('data')
+
+  const spared = await prune(it.repository, { graceMs: HOUR_MS })
+  expect(spared).toMatchObject({ packsRemoved: 0, bytesFreed: 0 })
+  expect(spared.plan.totals).toMatchObject({ sparedPacks: left.length, sparedBytes: it.packBytes() })
+  expect(it.list('data')).toEqual(left)
+  const next = await run()
+  const total = (await run({ kind: 'full', dryRun: true })).snapshot.summary
+  expect(total.chunksAdded).toBe(0)
+  expect(next.snapshot.summary.bytesAdded).toBeLessThan(total.totalBytes - left.length * 30 * 2 ** 20)
+
+  await forget(it.repository, [next.id!])
+  await prune(it.repository)
+  await interrupt()
+  expect(it.list('data').length).toBeGreaterThan(0)
+  await prune(it.repository)
+  expect(it.list('data')).toEqual([])
+  expect((await run()).snapshot.summary.chunksAdded).toBeGreaterThan(next.snapshot.summary.chunksAdded)
 })
 
 test('removes what interrupted runs have left in tmp', async () => {

@@ -12,7 +12,7 @@ import { tellForgetPlan, tellForgotten } from '../describe-forget.ts'
 import { tellPruned } from '../describe-prune.ts'
 import { EXIT } from '../exit-codes.ts'
 import { groupOption } from '../group-option.ts'
-import { maxUnusedOption, type PruneValues, policyOf } from '../prune-options.ts'
+import { limitsOf, type PruneValues, pruneOptions } from '../prune-options.ts'
 import { type FilterValues, filterOf, filterOptions, splitCommas } from '../select-snapshots.ts'
 
 interface Options extends FilterValues, PruneValues {
@@ -48,7 +48,7 @@ why. Space is freed by prune.`,
       'host,paths',
     ),
     new Option('--prune', 'free the space right away'),
-    maxUnusedOption(),
+    ...pruneOptions(),
     new Option('-n, --dry-run', 'remove nothing, tell only what would be done'),
     ...filterOptions('--host <name>'),
   ],
@@ -72,8 +72,12 @@ why. Space is freed by prune.`,
     if (!dryRun) await runForget(repository, ids, { progress: output.progress, signal: io.signal })
     tellForgotten(output, ids.length, dryRun, options.prune === true)
     if (!options.prune || dryRun || ids.length === 0) return EXIT.done
-    const { progress } = output
-    tellPruned(output, await runPrune(repository, { policy: policyOf(options), progress, signal: io.signal }))
+    const result = await runPrune(repository, {
+      ...limitsOf(options, io.now()),
+      progress: output.progress,
+      signal: io.signal,
+    })
+    tellPruned(output, result)
     return EXIT.done
   },
 })

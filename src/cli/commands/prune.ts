@@ -3,7 +3,7 @@ import { prune as runPrune } from '../../maintain/prune.ts'
 import { defineVerb, type Verb } from '../command.ts'
 import { tellPruned } from '../describe-prune.ts'
 import { EXIT } from '../exit-codes.ts'
-import { maxUnusedOption, type PruneValues, policyOf } from '../prune-options.ts'
+import { limitsOf, type PruneValues, pruneOptions } from '../prune-options.ts'
 
 interface Options extends PruneValues {
   readonly dryRun?: boolean
@@ -12,17 +12,18 @@ interface Options extends PruneValues {
 export const prune: Verb = defineVerb<Options>({
   description: `Frees the space of what no snapshot needs any more. Packs that nothing needs are removed, wasteful
 ones are written again without the waste. Stopped at any moment it loses nothing.`,
-  options: [new Option('-n, --dry-run', 'change nothing, tell only what would be done'), maxUnusedOption()],
+  options: [new Option('-n, --dry-run', 'change nothing, tell only what would be done'), ...pruneOptions()],
   examples: [
     ['chainkeep prune --dry-run', 'see what would be freed'],
     ['chainkeep prune', 'free it, but for 5 % that may stay'],
     ['chainkeep prune --max-unused 0', 'free every byte'],
+    ['chainkeep prune --grace 1d', 'leave what an interrupted backup has stored since yesterday for its next run'],
   ],
   exitCodes: [10, 11],
   async run({ io, output, openRepository }, options) {
     await using repository = await openRepository()
     const result = await runPrune(repository, {
-      policy: policyOf(options),
+      ...limitsOf(options, io.now()),
       dryRun: options.dryRun,
       progress: output.progress,
       signal: io.signal,

@@ -131,6 +131,33 @@ describe('prune', () => {
     for (const limit of ['10', 'all', '101%', '-1'].slice(1))
       expect((await run(['prune', '--max-unused', limit])).code).toBe(2)
   })
+
+  test('spares packs that are younger than the grace, and says so', async () => {
+    const before = packBytes()
+    const forgotten = await run(['forget', '--keep-last', '1', '--prune', '--grace', '1h', '--json'])
+    expect(forgotten.json().at(-1)).toMatchObject({ packs_removed: 0, bytes_freed: 0, packs_spared: 4 })
+    for (const grace of ['1h', '999999y']) {
+      const { stdout, code } = await run(['prune', '--grace', grace])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^Spared +39\d KiB unused in 4 packs too young to go$/m)
+    }
+    expect(packBytes()).toBe(before)
+    for (const argv of [['prune'], ['prune', '--grace', '0h']])
+      expect((await run([...argv, '-n'])).stdout).not.toContain('Spared')
+    const [summary] = (await run(['prune', '--grace', '1h', '--json'], { now: () => Date.now() + 3_700_000 })).json()
+    expect(summary).toMatchObject({ packs_removed: 4 })
+    expect(summary).not.toHaveProperty('packs_spared')
+    expect(summary).not.toHaveProperty('bytes_spared')
+  })
+
+  test('understands durations, and nothing else, as a grace', async () => {
+    for (const verb of [['prune'], ['forget', '--keep-last', '1', '--prune']])
+      for (const grace of ['', '1', '90s', '-1d', 'soon']) {
+        const { code, stderr } = await run([...verb, '--grace', grace])
+        expect([code, stderr]).toEqual([2, expect.stringContaining(`"${grace}" is no duration`)])
+      }
+    expect(await tags()).toHaveLength(3)
+  })
 })
 
 describe('tag', () => {
