@@ -19,7 +19,8 @@ export const repair: Verb = defineVerb<Options>({
   description: `Makes the best of damage that "chainkeep check" has found. In this order:
 
   repair packs [ID...]       saves what is sound in damaged packs into new ones, and removes the damaged
-  backup                     stores again what was lost, if the source still has it
+  backup --type full         stores lost chunks again where the source still has them: other types do not
+                             read what they believe unchanged
   repair snapshots [ID...]   makes of each snapshot that lacks something another one without it
 
 "repair index" builds the index again from the packs; a damaged one is noticed and rebuilt anyway.`,
