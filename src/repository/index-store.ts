@@ -61,6 +61,17 @@ export class IndexStore {
     return found
   }
 
+  /** See ObjectIndex.locateCopies. */
+  async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
+    const [key] = objectKeys(
+      1,
+      () => kind,
+      () => id,
+    )
+    const value = await this.#opened.level.get(key!)
+    return this.#liveLocations(key!, value).map((location) => this.#describe(location))
+  }
+
   /** Writes the pack's record and all entries in one batch. Does nothing if the pack is known. */
   async add(id: PackId, packClass: PackClass, bytes: number, entries: readonly PackEntry[]): Promise<void> {
     await this.#writing.run(async () => {
@@ -131,7 +142,10 @@ export class IndexStore {
 
   #locationOf(key: Buffer, value: Buffer | undefined): Location | undefined {
     const [location] = this.#liveLocations(key, value)
-    if (!location) return undefined
+    return location && this.#describe(location)
+  }
+
+  #describe(location: StoredLocation): Location {
     const pack: IndexedPack = this.packs.at(location.packNumber)!
     if (location.entryNumber >= pack.objects) throw indexDamage(`an entry that pack ${pack.id} does not have`)
     const { offset, storedLength, plainLength, codec, entryNumber } = location

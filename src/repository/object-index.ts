@@ -67,6 +67,11 @@ export class ObjectIndex implements AsyncDisposable {
     return await this.#use((store) => store.locate(kind, ids))
   }
 
+  /** Everywhere that one object is: what `locate` answers comes first. For when that turns out to be damaged (FORMAT.md §4). */
+  async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
+    return await this.#use((store) => store.locateCopies(kind, id))
+  }
+
   /** Call it only once the pack is durable. All or nothing. `packBytes` is the length of the pack. */
   async addPack(id: PackId, packBytes: number, entries: readonly PackEntry[]): Promise<void> {
     const first = entries[0]

@@ -3,6 +3,7 @@ import { ChainkeepError } from '../base/errors.ts'
 import { idBytes, type ObjectId } from '../base/ids.ts'
 import { type ObjectKind, openRecord, RECORD_HEADER_BYTES } from '../format/object.ts'
 import { packClassOf } from '../format/pack.ts'
+import { isUnreadable } from './damage.ts'
 import type { Location, ObjectIndex } from './object-index.ts'
 
 /** Trees and lists that were written together are read together: a window of a pack is fetched and kept. */
@@ -24,7 +25,10 @@ export class ObjectReader {
     this.#openIndex = openIndex
   }
 
-  /** Rejects NOT_FOUND if no pack holds it; CORRUPT, BAD_FORMAT, TRUNCATED if what is stored is damaged. The caller owns the result. */
+  /**
+   * Rejects NOT_FOUND if no pack holds it; what `loadAt` rejects for the first copy if no copy can be read. The caller owns
+   * the result.
+   */
   async load(kind: ObjectKind, id: ObjectId): Promise<Uint8Array> {
     const index = await this.#openIndex()
     let [location] = await index.locate(kind, idBytes(id))
@@ -35,16 +39,37 @@ export class ObjectReader {
       ;[location] = await index.locate(kind, idBytes(id))
     }
     if (!location) throw new ChainkeepError('NOT_FOUND', `${kind} ${id} is in no pack of the repository`, { kind, id })
-    return this.loadAt(kind, id, location)
+    try {
+      return await this.loadAt(kind, id, location)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      const plain = await this.#loadOther(kind, id, location)
+      if (!plain) throw error
+      return plain
+    }
   }
 
-  /** The same, where the location is known. */
+  /** The copy at one location. Rejects CORRUPT, BAD_FORMAT, TRUNCATED, UNSUPPORTED, or NOT_FOUND for the pack. */
   async loadAt(kind: ObjectKind, id: ObjectId, location: Location): Promise<Uint8Array> {
     const length = RECORD_HEADER_BYTES + location.storedLength
     const packClass = packClassOf(kind)
     const window = await this.#window(packClass, location, length)
     const record = window.bytes.subarray(location.offset - window.offset, location.offset - window.offset + length)
     return openRecord(record, kind, id, `${packClass}/${location.pack}`, location.offset)
+  }
+
+  /** The first copy that can be read, besides the one at `tried`. */
+  async #loadOther(kind: ObjectKind, id: ObjectId, tried: Location): Promise<Uint8Array | undefined> {
+    const index = await this.#openIndex()
+    for (const copy of await index.locateCopies(kind, idBytes(id))) {
+      if (copy.ordinal === tried.ordinal) continue
+      try {
+        return await this.loadAt(kind, id, copy)
+      } catch (error) {
+        if (!isUnreadable(error)) throw error
+      }
+    }
+    return undefined
   }
 
   async #window(packClass: 'data' | 'meta', location: Location, length: number): Promise<Window> {

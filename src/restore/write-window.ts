@@ -2,6 +2,7 @@ import { forEachLimited } from '../base/async.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
 import { ID_BYTES, objectIdAt } from '../base/ids.ts'
 import { RECORD_HEADER_BYTES } from '../format/object.ts'
+import type { Location } from '../repository/object-index.ts'
 import type { PackedObject } from '../worker/verify.ts'
 import type { WriteTask } from '../worker/write.ts'
 import type { FileWork } from './file-work.ts'
@@ -14,7 +15,7 @@ const LOCATE_IDS = 4096
 
 /**
  * Reads what the window needs, each pack front to back, and writes it; a chunk that several places need is read once. What
- * cannot be read fails the files that need it. Rejects NO_SPACE, INTERRUPTED. Memory: one read for each task of the pool.
+ * cannot be read in any pack that has it fails the files that need it. Rejects NO_SPACE, INTERRUPTED. Memory: one read for each task of the pool.
  */
 export async function writeWindow(job: RestoreJob, window: Window): Promise<void> {
   await locateChunks(job, window)
@@ -44,20 +45,32 @@ async function locateChunks({ repository, options }: RestoreJob, window: Window)
   }
 }
 
-async function writeRead(job: RestoreJob, window: Window, order: Uint32Array, read: PackRead): Promise<void> {
+/** What is left to try for the one object of a read, and why the first copy would not do. */
+interface Fallback {
+  readonly reason: string
+  readonly copies: readonly Location[]
+}
+
+async function writeRead(
+  job: RestoreJob,
+  window: Window,
+  order: Uint32Array,
+  read: PackRead,
+  fallback?: Fallback,
+): Promise<void> {
   throwIfInterrupted(job.options.signal)
-  const { pack, offset, length, from, to } = read
+  const { pack, offset, length } = read
   let bytes: Uint8Array
   try {
     bytes = await job.repository.backend.get('data', pack, { offset, length })
   } catch (error) {
     const damage = requireDamage(error)
     const parts = splitRead(window, order, read)
-    if (parts.length > 1 && damage.code !== 'NOT_FOUND') {
-      for (const part of parts) await writeRead(job, window, order, part) // save what is readable
-      return
-    }
-    for (const write of order.subarray(from, to)) window.fileOf(write).failure ??= damage.message
+    const isWorthTrying = parts.length > 1 && damage.code !== 'NOT_FOUND'
+    for (const part of parts)
+      if (isWorthTrying)
+        await writeRead(job, window, order, part) // save what is readable
+      else await writeOtherCopy(job, window, order, part, fallback ?? damage.message)
     return
   }
   const { task, files } = describeTask(window, order, read, bytes)
@@ -65,17 +78,62 @@ async function writeRead(job: RestoreJob, window: Window, order: Uint32Array, re
     bytes: length,
     transfer: [bytes.buffer as ArrayBuffer],
   })
-  for (const failure of failures) {
-    if ('path' in failure) {
-      if (failure.code === 'NO_SPACE') throw job.report.diskFull()
-      files[failure.path]!.failure ??= failure.message
-      continue
-    }
-    for (let i = 0; i < task.writes.length; i += 3)
-      if (task.writes[i] === failure.object) files[task.writes[i + 1]!]!.failure ??= failure.message
-  }
   job.report.add('bytesWritten', bytesWritten)
-  job.report.advance(order.subarray(from, to).reduce((sum, write) => sum + window.lengths[write]!, 0))
+  for (const failure of failures) {
+    if ('object' in failure) continue
+    if (failure.code === 'NO_SPACE') throw job.report.diskFull()
+    files[failure.path]!.failure ??= failure.message
+  }
+  let bytesDone = lengthOf(window, order, read)
+  const parts = failures.length > 0 ? splitRead(window, order, read) : [] // one for each object of the task
+  for (const failure of failures) {
+    if ('path' in failure) continue
+    const part = parts[failure.object]!
+    bytesDone -= lengthOf(window, order, part)
+    await writeOtherCopy(job, window, order, part, fallback ?? failure.message)
+  }
+  job.report.advance(bytesDone)
+}
+
+/** Writes the object of a read that failed from another copy. If no copy will do, it fails the files that need it. */
+async function writeOtherCopy(
+  job: RestoreJob,
+  window: Window,
+  order: Uint32Array,
+  read: PackRead,
+  failed: string | Fallback,
+): Promise<void> {
+  const writes = order.subarray(read.from, read.to)
+  const { reason, copies } =
+    typeof failed === 'string' ? { reason: failed, copies: await otherCopies(job, window, writes[0]!, read) } : failed
+  const [copy, ...rest] = copies
+  if (!copy) {
+    for (const write of writes) window.fileOf(write).failure ??= reason
+    return job.report.advance(lengthOf(window, order, read))
+  }
+  for (const write of writes) window.locate(write, copy)
+  const length = RECORD_HEADER_BYTES + copy.storedLength
+  const there = { pack: copy.pack, offset: copy.offset, length, from: read.from, to: read.to }
+  await writeRead(job, window, order, there, { reason, copies: rest })
+}
+
+/** Where else the chunk of a write is, than where it was just read. */
+async function otherCopies(
+  { repository }: RestoreJob,
+  window: Window,
+  write: number,
+  { pack, offset }: PackRead,
+): Promise<Location[]> {
+  const index = await repository.index()
+  const copies = await index.locateCopies('chunk', window.ids.subarray(write * ID_BYTES, (write + 1) * ID_BYTES))
+  return copies.filter(
+    (copy) => copy.plainLength === window.lengths[write] && (copy.pack !== pack || copy.offset !== offset),
+  )
+}
+
+/** Bytes of files that a read feeds. */
+function lengthOf(window: Window, order: Uint32Array, { from, to }: PackRead): number {
+  return order.subarray(from, to).reduce((sum, write) => sum + window.lengths[write]!, 0)
 }
 
 /** The same as one read for each object. */

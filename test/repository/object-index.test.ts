@@ -154,6 +154,9 @@ describe('an object in two packs', () => {
     const remaining = new Set(packs)
     for (const withFile of [true, false, true]) {
       const [location] = await index.locate('chunk', shared.subarray(0, ID_BYTES))
+      const copies = await index.locateCopies('chunk', shared.subarray(0, ID_BYTES))
+      expect(copies[0]).toEqual(location)
+      expect(copies.map(({ pack }) => pack).sort()).toEqual([...remaining].map(({ id }) => id).sort())
       const pack = packs.find(({ id }) => id === location!.pack)!
       if (!withFile) await here.backend.remove('data', pack.id)
       await index.dropPacks([pack.id])
@@ -171,8 +174,10 @@ describe('an object in two packs', () => {
     const pack = await putPack(here.backend, 'twice', Buffer.concat([ids, ids]))
     await using index = await here.open()
     expect(await index.locate('chunk', ids)).toMatchObject([{ ordinal: 0 }, { ordinal: 1 }, { ordinal: 2 }])
+    expect(await index.locateCopies('chunk', ids.subarray(0, ID_BYTES))).toMatchObject([{ ordinal: 0 }, { ordinal: 3 }])
     await index.dropPacks([pack.id])
     expect(await countFound(index, pack)).toBe(0)
+    expect(await index.locateCopies('chunk', ids.subarray(0, ID_BYTES))).toEqual([])
   })
 })
 

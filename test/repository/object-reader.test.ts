@@ -6,6 +6,7 @@ import { hashObject } from '../../src/format/object.ts'
 import { ObjectReader } from '../../src/repository/object-reader.ts'
 import { memoryRepository } from '../helpers/memory-repository.ts'
 import { sealAll } from '../helpers/sealed.ts'
+import { storeSecondCopies } from '../helpers/second-copies.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
 /** A repository with `count` trees of `length` bytes in one pack, and a reader whose reads are watched. */
@@ -133,4 +134,66 @@ test('chunks are read as well, from data packs', async () => {
     expect(Buffer.from(await here.reader.load('chunk', id)).equals(plain)).toBe(true)
   }
   expect(here.get.mock.calls.every(([kind]) => kind === 'data')).toBe(true)
+})
+
+describe('of two copies', () => {
+  /** Three trees, each in two packs. */
+  async function twice() {
+    const here = await fixture(3, 600)
+    const [copied] = await storeSecondCopies(here.repository)
+    const { files } = here.backend
+    const change = (pack: string, bytes: Uint8Array | undefined): unknown =>
+      bytes ? files.set(`meta/${pack}`, bytes) : files.delete(`meta/${pack}`)
+    const flipped = (pack: string, at: number): Uint8Array => {
+      const bytes = Uint8Array.from(files.get(`meta/${pack}`)!)
+      bytes[at]! ^= 0x10
+      return bytes
+    }
+    const loaded = async (): Promise<boolean[]> =>
+      await Promise.all(
+        here.ids.map(async (id, i) => Buffer.from(await here.reader.load('tree', id)).equals(here.plains[i]!)),
+      )
+    return { ...here, ...copied!, change, flipped, loaded, [Symbol.asyncDispose]: here[Symbol.asyncDispose] }
+  }
+
+  test('the other does when one is damaged, whichever', async () => {
+    for (const which of ['first', 'second'] as const) {
+      await using here = await twice()
+      const [pack, offset] = [here[which], here.offset]
+      for (const damaged of [
+        here.flipped(pack, offset), // no record
+        here.flipped(pack, offset + 40), // not what was stored
+        here.backend.files.get(`meta/${pack}`)!.subarray(0, offset + 5),
+        undefined,
+      ]) {
+        here.change(pack, damaged)
+        expect(await here.loaded()).toEqual([true, true, true])
+      }
+    }
+  })
+
+  test('the other does when the device cannot read one', async () => {
+    await using here = await twice()
+    here.get.mockImplementation(async (kind, name, range) => {
+      if (name === here.first) throw new ChainkeepError('IO', 'the device reported an input/output error')
+      return await here.backend.get(kind, name, range)
+    })
+    expect(await here.loaded()).toEqual([true, true, true])
+  })
+
+  test('none does when both are damaged, and the first says why', async () => {
+    await using here = await twice()
+    here.change(here.first, here.flipped(here.first, here.offset + 40))
+    here.change(here.second, undefined)
+    await expect(here.reader.load('tree', here.ids[0]!)).rejects.toMatchObject({
+      code: 'CORRUPT',
+      details: { file: `meta/${here.first}`, offset: here.offset },
+    })
+  })
+
+  test('what is no failure of reading is no reason to try the other', async () => {
+    await using here = await twice()
+    here.get.mockRejectedValueOnce(new ChainkeepError('INTERRUPTED', 'interrupted'))
+    await expect(here.reader.load('tree', here.ids[0]!)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  })
 })

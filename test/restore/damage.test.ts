@@ -1,15 +1,18 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import { objectIdAt } from '../../src/base/ids.ts'
+import type { ProgressState } from '../../src/base/progress.ts'
 import { splitBytes } from '../../src/chunker/fastcdc.ts'
+import type { Snapshot } from '../../src/format/snapshot.ts'
 import { sha3_256 } from '../../src/native/hash.ts'
 import { setModifiedTime } from '../../src/native/posix.ts'
 import type { Location } from '../../src/repository/object-index.ts'
 import { restore } from '../../src/restore/restorer.ts'
 import { openTestRepository } from '../helpers/repository.ts'
 import { describeTree, openRestoring, type Restoring } from '../helpers/restoring.ts'
+import { storeSecondCopies } from '../helpers/second-copies.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { ownMeta, storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
 
@@ -103,6 +106,62 @@ describe('a pack', () => {
     expect(result.filesRestored).toBeGreaterThan(5)
     expect(result.filesRestored + failures.length).toBe(20)
     for (const name of readdirSync(at.target)) expect(readFileSync(join(at.target, name))).toEqual(listing[name])
+  })
+})
+
+describe('where there are two copies', () => {
+  const listing = { a: bytes, twin: bytes, b: seededBytes('b', 30_000), dir: { directory: { c: 'c' } } }
+
+  /** Stores the listing twice and says where the packs of chunks are: first copies, and second ones. */
+  async function storeTwice(at: Restoring) {
+    const snapshot = await storeSnapshot(at.repository, listing, TINY_CUTS)
+    const copied = (await storeSecondCopies(at.repository)).filter(({ packClass }) => packClass === 'data')
+    const path = (id: string): string => join(at.directory, 'repository/data', id.slice(0, 2), id)
+    const [{ first, second, offset }] = copied as [(typeof copied)[0]]
+    expect(copied).toHaveLength(1)
+    return { snapshot, first: path(first), second: path(second), offset }
+  }
+
+  async function expectAll(at: Restoring, snapshot: Snapshot): Promise<void> {
+    const { failures, result } = await at.run(snapshot)
+    expect(failures).toEqual([])
+    expect(result).toMatchObject({ filesRestored: 4, bytesWritten: 110_001, failureCount: 0 })
+    for (const name of ['a', 'twin', 'b'] as const)
+      expect(readFileSync(join(at.target, name)).equals(listing[name]), name).toBe(true)
+  }
+
+  test.each<[string, (path: string, offset: number) => void]>([
+    ['that is damaged in one place', (path, offset) => flipByte(path, offset + 40)],
+    ['in which nothing is sound', (path) => writeFileSync(path, Buffer.alloc(statSync(path).size, 1))],
+    ['that was cut off', (path, offset) => truncateSync(path, offset + 10_000)],
+    ['that is gone', (path) => rmSync(path)],
+  ])('one %s is no reason to fail', async (_, damage) => {
+    await using at = await openRestoring()
+    const { snapshot, first, offset } = await storeTwice(at)
+    damage(first, offset)
+    await expectAll(at, snapshot)
+  })
+
+  test('each may have its own damage', async () => {
+    await using at = await openRestoring()
+    const { snapshot, first, second, offset } = await storeTwice(at)
+    flipByte(first, offset + 40)
+    truncateSync(second, statSync(second).size - 30_000)
+    await expectAll(at, snapshot)
+  })
+
+  test('but not the same: the reason is that of the first', async () => {
+    await using at = await openRestoring()
+    const { snapshot, first, second, offset } = await storeTwice(at)
+    flipByte(first, offset + 40)
+    flipByte(second, offset)
+    const progress: ProgressState[] = []
+    const { failures, result } = await at.run(snapshot, { progress: (state) => progress.push(state) })
+    expect(failures).toHaveLength(2)
+    for (const failure of failures)
+      expect(failure).toContain(`data/${basename(first)}: an object with a wrong checksum, at offset ${offset}`)
+    expect(result.filesRestored).toBe(2)
+    expect(progress.at(-1)).toMatchObject({ bytesDone: 110_001 })
   })
 })
 
