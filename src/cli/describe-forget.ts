@@ -25,10 +25,9 @@ export function tellForgetPlan(output: Output, groups: readonly ForgetGroup[]): 
   }
 }
 
-export function tellForgotten(output: Output, count: number, dryRun: boolean, prunes: boolean): void {
+export function tellForgotten(output: Output, count: number, dryRun: boolean): void {
   const snapshots = countOf(count, 'snapshot')
-  if (!dryRun) output.info(`${snapshots} removed`)
-  else output.info(`would remove ${snapshots}${prunes && count > 0 ? ', and then prune' : ''}`)
+  output.info(dryRun ? `would remove ${snapshots}` : `${snapshots} removed`)
 }
 
 function planToJson({ key, keep, remove }: ForgetGroup): Record<string, unknown> {

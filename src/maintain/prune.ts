@@ -1,6 +1,6 @@
 import { displayBytes } from '../base/bytes.ts'
 import { ChainkeepError, isCode, throwIfInterrupted } from '../base/errors.ts'
-import { shortId } from '../base/ids.ts'
+import { type SnapshotId, shortId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import type { PackEntry } from '../format/pack.ts'
 import { isDamage } from '../repository/damage.ts'
@@ -14,6 +14,7 @@ import { listSnapshots } from '../repository/snapshots.ts'
 import { type PackUsage, UsageCounter } from './pack-usage.ts'
 import { DEFAULT_PRUNE_POLICY, type PackRewrite, type PrunePlan, type PrunePolicy, planPrune } from './prune-plan.ts'
 import { copyRecords, removePacks, replacePacks } from './replace-packs.ts'
+import { requireSoundCopies } from './second-copies.ts'
 import { youngPacks } from './young-packs.ts'
 
 export interface PruneOptions {
@@ -25,6 +26,8 @@ export interface PruneOptions {
   readonly graceMs?: number
   /** Plan, and change nothing. */
   readonly dryRun?: boolean
+  /** Plan as if these snapshots were forgotten already: in a dry run only. */
+  readonly without?: readonly SnapshotId[]
   readonly progress?: Progress
   readonly signal?: AbortSignal
 }
@@ -53,6 +56,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   await using lock = dryRun ? undefined : await repository.lock('prune')
   const { plan, marks } = await planFor(repository, policy, options)
   if (dryRun) return { plan, dryRun, ...NOTHING_DONE }
+  await requireCopies(repository, plan, marks, options)
 
   const leftoversRemoved = await repository.backend.removeLeftovers()
   const done = { ...NOTHING_DONE, leftoversRemoved }
@@ -101,7 +105,10 @@ async function planFor(
   policy: PrunePolicy,
   options: PruneOptions,
 ): Promise<{ plan: PrunePlan; marks: OrdinalSet }> {
-  const snapshots = await listSnapshots(repository, {}, (id, error) => {
+  const without = new Set<SnapshotId>(options.without)
+  if (without.size > 0 && !options.dryRun) throw new RangeError('a snapshot that is still there cannot be pruned away')
+  const listed = await listSnapshots(repository, {}, (id, error) => {
+    if (without.has(id)) return
     throw new ChainkeepError(
       'CORRUPT',
       `what snapshot ${id} needs is not known, since it cannot be read (${error.message}); "chainkeep forget ${shortId(id)}" removes it`,
@@ -111,6 +118,7 @@ async function planFor(
   })
   const index = await repository.index()
   await index.refresh() // what others have written since it was opened; from here on, the lock keeps them out
+  const snapshots = listed.filter(({ id }) => !without.has(id))
   const roots = snapshots.map(({ snapshot }) => snapshot.tree)
   let marked = await mark(repository, roots, options)
   if (marked.problems.some(({ type }) => type === 'missing')) {
@@ -152,6 +160,21 @@ async function mark(
     signal,
   })
   return { marks, usage, problems }
+}
+
+/** No sound copy may go while the one that stays is damaged. */
+async function requireCopies(
+  repository: Repository,
+  { remove, rewrite }: PrunePlan,
+  marks: OrdinalSet,
+  { signal }: PruneOptions,
+): Promise<void> {
+  const going = [...remove, ...rewrite.flatMap(({ packs }) => packs)]
+  try {
+    await requireSoundCopies(repository, going, marks, signal)
+  } catch (error) {
+    throw isDamage(error) ? refusal(error.message, error) : error
+  }
 }
 
 function refusal(why: string, cause?: unknown): ChainkeepError {

@@ -70,10 +70,12 @@ why. Space is freed by prune.`,
         ? await findIds(context, repository, options, texts)
         : await planIds(context, repository, options)
     if (!dryRun) await runForget(repository, ids, { progress: output.progress, signal: io.signal })
-    tellForgotten(output, ids.length, dryRun, options.prune === true)
-    if (!options.prune || dryRun || ids.length === 0) return EXIT.done
+    tellForgotten(output, ids.length, dryRun)
+    if (!options.prune || ids.length === 0) return EXIT.done
     const result = await runPrune(repository, {
       ...limitsOf(options, io.now()),
+      dryRun,
+      without: dryRun ? ids : undefined,
       progress: output.progress,
       signal: io.signal,
     })

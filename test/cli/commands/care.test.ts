@@ -60,8 +60,22 @@ ${' '.repeat(71)}last snapshot
 
   test('removes nothing in a dry run', async () => {
     const { stdout } = await run(['forget', '--keep-daily', '1', '--dry-run', '--prune'])
-    expect(stdout).toMatch(/\nwould remove 2 snapshots, and then prune\n$/)
+    expect(stdout).toMatch(/\nwould remove 2 snapshots\n/)
+    expect(stdout).toMatch(/Would free +[1-9]/)
     expect(await tags()).toHaveLength(3)
+  })
+
+  test('a dry run foretells to the byte what is then freed', async () => {
+    const freed = async (...flags: string[]): Promise<unknown> => {
+      const lines = (
+        await run(['forget', '--keep-last', '1', '--prune', '--json', ...flags])
+      ).json() as unknown as unknown[]
+      return (lines.at(-1) as { bytes_freed: number }).bytes_freed
+    }
+    const foretold = await freed('--dry-run')
+    expect(foretold).toBeGreaterThan(0)
+    expect(await tags()).toHaveLength(3)
+    expect(await freed()).toBe(foretold)
   })
 
   test('is restic’s array for programs', async () => {
