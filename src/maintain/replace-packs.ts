@@ -3,7 +3,7 @@ import { checkRecord, recordLength } from '../format/object.ts'
 import type { PackClass, PackEntry } from '../format/pack.ts'
 import type { PackWriter } from '../repository/pack-writer.ts'
 import type { Repository } from '../repository/repository.ts'
-import { packRuns } from './pack-runs.ts'
+import { type PackRun, packRuns } from './pack-runs.ts'
 
 /** A pack by its file. */
 export interface PackName {
@@ -16,11 +16,21 @@ export interface PackName {
  * TRUNCATED for a record that is damaged: what is copied is sound, as far as that can be told without opening it.
  */
 export async function copyRecords(
-  { backend }: Repository,
-  { packClass, id }: PackName,
+  repository: Repository,
+  pack: PackName,
   entries: readonly PackEntry[],
   writer: PackWriter,
 ): Promise<void> {
+  for await (const { run, records } of readRecords(repository, pack, entries))
+    writer.add({ ids: Buffer.concat(run.entries.map((entry) => entry.id)), headers: run.entries, records })
+}
+
+/** Reads records of a pack, those that lie together at once, and rejects as `copyRecords`. The caller owns the bytes. */
+export async function* readRecords(
+  { backend }: Repository,
+  { packClass, id }: PackName,
+  entries: readonly PackEntry[],
+): AsyncGenerator<{ run: PackRun; records: Uint8Array }, void, undefined> {
   for (const run of packRuns(entries)) {
     const records = await backend.get(packClass, id, { offset: run.offset, length: run.bytes })
     for (const entry of run.entries) {
@@ -28,7 +38,7 @@ export async function copyRecords(
       const record = records.subarray(start, start + recordLength(entry))
       checkRecord(record, entry, `${packClass}/${id}`, entry.offset)
     }
-    writer.add({ ids: Buffer.concat(run.entries.map((entry) => entry.id)), headers: run.entries, records })
+    yield { run, records }
   }
 }
 

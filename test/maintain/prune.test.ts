@@ -8,11 +8,13 @@ import { check } from '../../src/maintain/check.ts'
 import { forget } from '../../src/maintain/forget.ts'
 import { prune } from '../../src/maintain/prune.ts'
 import type { PrunePolicy } from '../../src/maintain/prune-plan.ts'
+import { repairPacks } from '../../src/maintain/repair-packs.ts'
 import { openRepository } from '../../src/repository/repository.ts'
 import { listSnapshots, type StoredSnapshot } from '../../src/repository/snapshots.ts'
 import { faultyFileSystem } from '../helpers/faulty-file-system.ts'
 import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
 import { testEnvironment } from '../helpers/repository.ts'
+import { storeSecondCopies } from '../helpers/second-copies.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import type { Listing } from '../helpers/store-tree.ts'
 
@@ -95,6 +97,24 @@ test('frees second copies of objects', async () => {
   expect((await prune(repository)).bytesFreed).toBe(before)
   expect(it.packBytes()).toBe(before)
   await contentsOf(await it.reopen(), stored)
+})
+
+test('frees no second copy while the first is damaged; once that is repaired, it does', async () => {
+  await using it = await openMaintaining()
+  const stored = await it.store({ file: big('file') })
+  const before = it.packBytes()
+  const copied = (await storeSecondCopies(it.repository)).find(({ packClass }) => packClass === 'data')!
+  it.change(`data/${copied.first.slice(0, 2)}/${copied.first}`, (bytes) => flipped(bytes, copied.offset + 40))
+  const files = [...it.list('data'), ...it.list('meta')]
+  await expect(prune(it.repository)).rejects.toMatchObject({
+    code: 'CORRUPT',
+    message: expect.stringMatching(new RegExp(`${copied.first}.*"chainkeep repair"`)),
+  })
+  expect([...it.list('data'), ...it.list('meta')]).toEqual(files)
+  await repairPacks(it.repository)
+  await prune(it.repository, EVERYTHING)
+  expect(Math.abs(it.packBytes() - before)).toBeLessThan(500)
+  expect(await contentsOf(await it.reopen(), stored)).toEqual({ '/file': big('file').toString('latin1') })
 })
 
 const HOUR_MS = 3_600_000
