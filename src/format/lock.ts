@@ -12,6 +12,9 @@ export interface LockFile {
 /** `write`: adds packs and snapshots; any number at once. `prune`: removes packs; alone. */
 export type LockMode = 'write' | 'prune'
 
+/** A lock is some 100 bytes; nothing larger is read. */
+export const MAX_LOCK_BYTES = 65_536
+
 export function encodeLock(lock: LockFile): Uint8Array {
   return Buffer.from(`${JSON.stringify({ version: 1, ...lock })}\n`)
 }

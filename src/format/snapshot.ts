@@ -7,6 +7,7 @@ import {
   corrupt,
   decodeRecordHeader,
   hashObject,
+  MAX_PLAIN_BYTES,
   openStored,
   RECORD_HEADER_BYTES,
   recordLength,
@@ -67,6 +68,8 @@ export interface Failure {
 }
 
 export const MAX_LISTED_FAILURES = 1000
+/** The longest record: nothing larger is read. */
+export const MAX_SNAPSHOT_BYTES: number = RECORD_HEADER_BYTES + MAX_PLAIN_BYTES
 const SNAPSHOT_KINDS: readonly SnapshotKind[] = ['full', 'incremental', 'differential']
 const SUMMARY_KEYS = {
   filesNew: 'files-new',

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
 import { ChainkeepError, isCode } from '../base/errors.ts'
 import { isAlive } from '../base/processes.ts'
-import { decodeLock, encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
+import { decodeLock, encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
+import { readBounded } from './read-bounded.ts'
 
 export type { LockMode } from '../format/lock.ts'
 
@@ -108,7 +109,7 @@ async function refuseConflict(
 
 async function readLock(backend: Backend, name: string): Promise<LockFile | undefined> {
   try {
-    return decodeLock(await backend.get('locks', name), `locks/${name}`)
+    return decodeLock(await readBounded(backend, 'locks', name, MAX_LOCK_BYTES), `locks/${name}`)
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return undefined
     throw error

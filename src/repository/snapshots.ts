@@ -2,8 +2,9 @@ import { mapOrdered } from '../base/async.ts'
 import { type ByteString, byteStringOf } from '../base/bytes.ts'
 import { ChainkeepError, isCode } from '../base/errors.ts'
 import { parseSnapshotId, type SnapshotId } from '../base/ids.ts'
-import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../format/snapshot.ts'
+import { decodeSnapshot, encodeSnapshot, MAX_SNAPSHOT_BYTES, type Snapshot } from '../format/snapshot.ts'
 import { createCompressor } from '../native/compress.ts'
+import { readBounded } from './read-bounded.ts'
 import type { Repository } from './repository.ts'
 
 /** A snapshot and what it is called. */
@@ -48,9 +49,10 @@ export async function listSnapshots(
   return found.sort((a, b) => a.snapshot.timeMs - b.snapshot.timeMs || (a.id < b.id ? -1 : 1))
 }
 
-/** Rejects NOT_FOUND, or what `decodeSnapshot` throws. */
+/** Rejects NOT_FOUND, BAD_FORMAT for a file that is too long to be one, or what `decodeSnapshot` throws. */
 export async function loadSnapshot(repository: Repository, id: SnapshotId): Promise<Snapshot> {
-  return decodeSnapshot(await repository.backend.get('snapshots', id), id, `snapshots/${id}`)
+  const bytes = await readBounded(repository.backend, 'snapshots', id, MAX_SNAPSHOT_BYTES)
+  return decodeSnapshot(bytes, id, `snapshots/${id}`)
 }
 
 /** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). */

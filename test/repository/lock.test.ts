@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
-import { encodeLock, type LockFile, type LockMode } from '../../src/format/lock.ts'
+import { encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../../src/format/lock.ts'
 import type { Environment } from '../../src/repository/environment.ts'
 import { acquireLock } from '../../src/repository/lock.ts'
 import { type MemoryFiles, memoryBackend } from '../helpers/memory-backend.ts'
@@ -88,6 +88,17 @@ describe('who keeps whom out', () => {
       })
       expect([...backend.files.keys()]).toEqual(['locks/ab'])
     }
+  })
+
+  test('a file that is too large to be a lock keeps everybody out, is named, and is not read', async () => {
+    const { backend, acquire } = fixture()
+    backend.files.set('locks/ab', Buffer.alloc(MAX_LOCK_BYTES + 1, ' '))
+    const get = vi.spyOn(backend, 'get')
+    await expect(acquire('write')).rejects.toMatchObject({
+      code: 'BAD_FORMAT',
+      message: 'locks/ab: 65537 bytes long, where 65536 are the most',
+    })
+    expect(get).not.toHaveBeenCalled()
   })
 
   test('a lock that is renewed between being listed and read still counts', async () => {

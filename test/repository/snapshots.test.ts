@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { parseSnapshotId, type SnapshotId } from '../../src/base/ids.ts'
-import type { Snapshot } from '../../src/format/snapshot.ts'
+import { MAX_SNAPSHOT_BYTES, type Snapshot } from '../../src/format/snapshot.ts'
 import {
   findSnapshot,
   fitsFilter,
@@ -85,6 +85,19 @@ describe('listing', () => {
     await listSnapshots(here.repository)
     expect(here.environment.notices).toHaveLength(3)
     expect(here.environment.notices.join()).toContain(here.ids[0])
+  })
+
+  test('reads no file that is too large to be a snapshot, and names it', async () => {
+    await using here = await fixture({}, { timeMs: 2 })
+    const [large, sound] = here.ids
+    here.backend.files.set(`snapshots/${large}`, Buffer.alloc(MAX_SNAPSHOT_BYTES + 1))
+    const get = vi.spyOn(here.backend, 'get')
+    expect((await listSnapshots(here.repository)).map(({ id }) => id)).toEqual([sound])
+    expect(get.mock.calls.map(([, name]) => name)).toEqual([sound])
+    await expect(loadSnapshot(here.repository, large!)).rejects.toMatchObject({
+      code: 'BAD_FORMAT',
+      message: `snapshots/${large}: 16777249 bytes long, where 16777248 are the most`,
+    })
   })
 
   test('passes over files whose names do not fit', async () => {
