@@ -261,6 +261,28 @@ describe('createLocalFolders', () => {
     expect(existsSync(join(tmp.path, 'a'))).toBe(false)
   })
 
+  test('leaves packs and snapshots alone that have lost their config, and says what to do', async () => {
+    for (const file of [`data/ab/${NAME}`, `meta/ab/${NAME}`, `snapshots/${NAME}`, 'data/of-somebody-else', 'data']) {
+      await using tmp = await temporaryDirectory()
+      await mkdir(join(tmp.path, file, '..'), { recursive: true })
+      await writeFile(join(tmp.path, file), '')
+      await expect(createLocalFolders(tmp.path), file).rejects.toMatchObject({
+        code: 'EXISTS',
+        message: expect.stringContaining(
+          `it holds ${file}, but no config; if the config of a repository was lost, put a copy`,
+        ),
+      })
+      expect(filesIn(tmp.path)).toEqual([file])
+    }
+  })
+
+  test('takes what an attempt has left that was interrupted', async () => {
+    await using folder = await repositoryFolder()
+    await mkdir(join(folder.path, 'data', 'ab'))
+    await writeFile(join(folder.path, 'tmp', NAME), '')
+    await createLocalFolders(folder.path)
+  })
+
   test('makes their names durable, its own among them', async () => {
     await using tmp = await temporaryDirectory()
     const { files, calls } = faultyFileSystem()
