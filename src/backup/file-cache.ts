@@ -123,7 +123,7 @@ type CacheRecord =
   | ({ readonly type: 'entry'; readonly name: ByteString } & CachedEntry)
   | ({ readonly type: 'leave' } & CachedEntry)
 
-/** Reads a cache in step with a walk. Damage reads as its end, as does what cannot be read. Memory: one block and one record. */
+/** Reads a cache in step with a walk. What is damaged or cannot be read is its end. Memory: one block and one record. */
 export class FileCacheReader implements Disposable {
   /** When the backup began that wrote it. */
   readonly startMs: number

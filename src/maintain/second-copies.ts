@@ -10,9 +10,9 @@ import { readRecords } from './replace-packs.ts'
 
 /**
  * Of a chunk that several packs hold, prune keeps the copy that is marked. Makes sure that this one is sound before `packs`
- * go, in which there may be others. Of metadata, finding out what is marked has read every kept copy already. Rejects NOT_FOUND, CORRUPT,
- * BAD_FORMAT or TRUNCATED for a kept copy that is damaged, and INTERRUPTED. Cost: the trailers of `packs`, a look-up of
- * all that goes with them, and one reading of the chunks of which another copy stays.
+ * go, in which there may be others. Of metadata, finding out what is marked has read every kept copy already. Rejects
+ * NOT_FOUND, CORRUPT, BAD_FORMAT or TRUNCATED for a kept copy that is damaged, and INTERRUPTED. Cost: the trailers of
+ * `packs`, a look-up of all that goes with them, and one reading of the chunks of which another copy stays.
  */
 export async function requireSoundCopies(
   repository: Repository,

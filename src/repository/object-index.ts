@@ -67,7 +67,7 @@ export class ObjectIndex implements AsyncDisposable {
     return await this.#use((store) => store.locate(kind, ids))
   }
 
-  /** Everywhere that one object is: what `locate` answers comes first. For when that turns out to be damaged (FORMAT.md §4). */
+  /** Everywhere that one object is, beginning with what `locate` answers: for when that is damaged (FORMAT.md §4). */
   async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
     return await this.#use((store) => store.locateCopies(kind, id))
   }

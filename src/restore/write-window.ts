@@ -15,7 +15,8 @@ const LOCATE_IDS = 4096
 
 /**
  * Reads what the window needs, each pack front to back, and writes it; a chunk that several places need is read once. What
- * cannot be read in any pack that has it fails the files that need it. Rejects NO_SPACE, INTERRUPTED. Memory: one read for each task of the pool.
+ * cannot be read in any pack that has it fails the files that need it. Rejects NO_SPACE, INTERRUPTED. Memory: one read for
+ * each task of the pool.
  */
 export async function writeWindow(job: RestoreJob, window: Window): Promise<void> {
   await locateChunks(job, window)
