@@ -85,8 +85,11 @@ test('at most as many tasks as there is room for run at once, in the order given
     const tasks = gates.map(({ answer }, i) => cut(pool, small(), { ...LARGE, answer }).then(() => done.push(i)))
     for (const [i, { reached, open }] of gates.entries()) {
       await reached
-      await new Promise((resolve) => setTimeout(resolve, 10))
-      expect(gates.reduce((sum, { waiting }) => sum + waiting(), 0)).toBe(Math.min(pool.capacity, 7 - i))
+      const running = (): number => gates.reduce((sum, { waiting }) => sum + waiting(), 0)
+      const room = Math.min(pool.capacity, 7 - i)
+      await expect.poll(running, { timeout: 10_000 }).toBe(room)
+      await new Promise((resolve) => setTimeout(resolve, 10)) // nor do more begin
+      expect(running()).toBe(room)
       open()
       await tasks[i]
     }
