@@ -7,9 +7,11 @@ import type { Progress } from '../base/progress.ts'
 import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
 import { createAccounts } from '../native/accounts.ts'
 import type { Effort } from '../native/compress.ts'
+import { packsAreGone, rememberPacks } from '../repository/known-packs.ts'
 import { compilePatterns } from '../repository/path-patterns.ts'
+import { markReachable } from '../repository/reachability.ts'
 import type { Repository } from '../repository/repository.ts'
-import { listSnapshots, saveSnapshot } from '../repository/snapshots.ts'
+import { listSnapshots, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
 import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
@@ -120,6 +122,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   if (dryRun || skipped) return { id: undefined, snapshot, skipped }
   await lock?.confirm()
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
+  await rememberPacks(repository)
   if (remember) {
     const full = choice.kind === 'full' ? undefined : latestFull(choice.group)
     const kept = new Set<string>(snapshots.flatMap(rememberedAs))
@@ -152,9 +155,9 @@ async function storePaths({
   counters,
 }: StorePaths): Promise<ObjectId> {
   const { environment } = repository
-  const trustCache = choice.kind !== 'full'
+  const trustCache = choice.kind !== 'full' && !(await hasLosses(repository, choice.parent))
   using cache = choice.parent && openFileCache(repository.cacheDirectory, rememberedAs(choice.parent))
-  if (trustCache && !cache)
+  if (trustCache && choice.parent && !cache)
     environment.notice('this machine remembers nothing of the files at the last snapshot: all are read again')
   const walk: WalkOptions = {
     paths: sources,
@@ -190,4 +193,19 @@ async function storePaths({
   } finally {
     counters.stop()
   }
+}
+
+/**
+ * Whether something is gone that the parent needs, so that nothing may be taken over from it. Looked into only if packs have
+ * vanished since this machine last saw them: a prune elsewhere, or a loss.
+ */
+async function hasLosses(repository: Repository, parent: StoredSnapshot | undefined): Promise<boolean> {
+  if (!parent || !(await packsAreGone(repository))) return false
+  let isLost = false
+  await markReachable(repository, [parent.snapshot.tree], { onProblem: () => void (isLost = true) })
+  if (isLost)
+    repository.environment.notice(
+      'the repository has lost something that the last snapshot needs: every file is read again, and what is lost is stored again where the source still has it ("chainkeep check" tells which snapshots suffer)',
+    )
+  return isLost
 }

@@ -4,6 +4,7 @@ import { type SnapshotId, shortId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import type { PackEntry } from '../format/pack.ts'
 import { isDamage } from '../repository/damage.ts'
+import { rememberPacks } from '../repository/known-packs.ts'
 import type { ObjectIndex } from '../repository/object-index.ts'
 import type { OrdinalSet } from '../repository/ordinal-set.ts'
 import { readPackTrailer } from '../repository/pack-trailer.ts'
@@ -88,6 +89,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
     }
     report()
   }
+  await rememberPacks(repository)
   return { plan, dryRun, ...done }
 }
 

@@ -24,8 +24,9 @@ import { type BackupOptions, type BackupResult, backup } from '../../src/backup/
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import type { ChainkeepError } from '../../src/base/errors.ts'
 import type { Node } from '../../src/format/node.ts'
+import { prune } from '../../src/maintain/prune.ts'
 import { retag } from '../../src/maintain/retag.ts'
-import { listSnapshots, REPAIRED_TAG, saveSnapshot } from '../../src/repository/snapshots.ts'
+import { listSnapshots, REPAIRED_TAG, removeSnapshot, saveSnapshot } from '../../src/repository/snapshots.ts'
 import { createRepository, openTestRepository, readContent, readNodes, testEnvironment } from '../helpers/repository.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -273,6 +274,43 @@ describe('kinds', () => {
     const next = await run()
     expect(next.snapshot.summary.bytesRead).toBe(1)
     expect(next.snapshot.parent).not.toBe(original)
+  })
+
+  test('what the repository has lost is stored again, though nothing in the source has changed', async () => {
+    write('a', seededBytes(1, 200_000))
+    write('b', seededBytes(2, 200_000))
+    await settle()
+    await run()
+    const data = join(tmp.path, 'repository', 'data')
+    for (const folder of readdirSync(data)) await rm(join(data, folder), { recursive: true })
+    const healing = await run()
+    expect(healing.notices.join()).toContain('has lost something')
+    expect(healing.snapshot.summary.chunksAdded).toBeGreaterThan(0)
+    expect(healing.contents.get('a')?.equals(seededBytes(1, 200_000))).toBe(true)
+    expect(healing.contents.get('b')?.equals(seededBytes(2, 200_000))).toBe(true)
+    expect((await run()).snapshot.summary.bytesRead).toBe(0)
+  })
+
+  test('packs that a prune has replaced are no loss', async () => {
+    write('a', seededBytes(1, 200_000))
+    write('b', seededBytes(2, 200_000))
+    await settle()
+    const first = await run()
+    await rm(join(source, 'b'))
+    await settle()
+    await run()
+    await using repository = await openTestRepository(tmp.path)
+    await removeSnapshot(repository, first.id!)
+    const seen = join(repository.cacheDirectory, 'packs')
+    const before = readFileSync(seen)
+    const { packsRewritten } = await prune(repository, { policy: { maxUnused: { share: 0 } } })
+    expect(packsRewritten).toBeGreaterThan(0)
+    await repository.close()
+    expect(readFileSync(seen)).not.toEqual(before)
+    writeFileSync(seen, before) // as if another machine had pruned
+    const next = await run()
+    expect(next.snapshot.summary.bytesRead).toBe(0)
+    expect(next.notices).toEqual([])
   })
 
   test('removed, added, replaced and moved entries', async () => {
