@@ -1,4 +1,4 @@
-import { constants as fsConstants, fstatSync } from 'node:fs'
+import { constants as fsConstants } from 'node:fs'
 import { constants } from 'node:os'
 import type { ByteString } from '../base/bytes.ts'
 import { checked, cString, libc, requireLibc } from './libc.ts'
@@ -6,13 +6,11 @@ import { checked, cString, libc, requireLibc } from './libc.ts'
 // What node:fs cannot do. All calls are synchronous and throw errors like those of node:fs. On a platform without them,
 // what changes something throws ENOSYS and what asks answers as for a file system that cannot.
 
-const { EINTR, EINVAL, ENOSYS, ENOTSUP, ENOTTY, ENXIO, EOPNOTSUPP } = constants.errno
+const { EINTR, EINVAL, ENOSYS, EOPNOTSUPP } = constants.errno
 const IS_MACOS = process.platform === 'darwin'
 const AT_FDCWD = IS_MACOS ? -2 : -100
 const AT_SYMLINK_NOFOLLOW = IS_MACOS ? 0x20 : 0x100
 const UTIME_OMIT = IS_MACOS ? -2n : (1n << 30n) - 2n
-const SEEK_DATA = IS_MACOS ? 4 : 3
-const SEEK_HOLE = IS_MACOS ? 3 : 4
 
 /**
  * Sets the modification time, in nanoseconds since 1970 (or before it), of `path` itself: a symbolic link is not
@@ -55,27 +53,6 @@ export function deviceNumbers(rdev: bigint): { major: number; minor: number } {
 function encodeDevice(major: bigint, minor: bigint): bigint {
   if (IS_MACOS) return (major << 24n) | minor
   return ((major & 0xfffff000n) << 32n) | ((major & 0xfffn) << 8n) | ((minor & 0xffffff00n) << 12n) | (minor & 0xffn)
-}
-
-/**
- * The first run of bytes at or after `offset` that are stored, not a hole, or `undefined` if only a hole or the end of the
- * file follows. A file system that does not tell answers that everything is stored. Moves the position of `fd`: read and
- * write at explicit offsets. About 1 us for both seeks.
- */
-export function nextData(fd: number, offset: number): { start: number; end: number } | undefined {
-  const c = libc()
-  if (!c) return restOf(fd, offset)
-  const start = c.lseek(fd, offset, SEEK_DATA)
-  if (start === -ENXIO) return undefined
-  if ([-EINVAL, -ENOTSUP, -EOPNOTSUPP, -ENOTTY, -ENOSYS].includes(start)) return restOf(fd, offset)
-  const end = c.lseek(fd, checked(start, 'lseek'), SEEK_HOLE)
-  if (end === -ENXIO) return undefined // cut off since the first seek
-  return { start, end: checked(end, 'lseek') }
-}
-
-function restOf(fd: number, offset: number): { start: number; end: number } | undefined {
-  const end = fstatSync(fd).size
-  return offset < end ? { start: offset, end } : undefined
 }
 
 /**

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES, splitBytes, splitStream } from '../../src/chunker/fastcdc.ts'
+import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../../src/chunker/fastcdc.ts'
 import { type CutParameters, createFindCuts, endsAtMost } from '../../src/native/scan.ts'
 import { referenceCuts } from '../helpers/fastcdc-reference.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
+import { splitBytes, splitStream } from '../helpers/split.ts'
 
 const sizes = (minBytes: number, averageBytes: number, maxBytes: number, level: number): CutParameters => ({
   minBytes,

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { ID_BYTES, type ObjectId, objectIdAt } from '../../src/base/ids.ts'
-import { SEGMENT_BYTES, splitBytes } from '../../src/chunker/fastcdc.ts'
+import { SEGMENT_BYTES } from '../../src/chunker/fastcdc.ts'
 import { openRecord, recordLength } from '../../src/format/object.ts'
 import type { CutParameters } from '../../src/native/scan.ts'
 import type { CutQuestion } from '../../src/worker/cut.ts'
 import type { Ask } from '../../src/worker/tasks.ts'
+import { splitBytes } from './split.ts'
 
 /** Answers what a cut task asks, as a write session would, and keeps the chunks it is given, opened, in memory. */
 export interface ChunkStore {

@@ -1,6 +1,6 @@
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import type { ObjectId } from '../../src/base/ids.ts'
-import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES, splitBytes } from '../../src/chunker/fastcdc.ts'
+import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../../src/chunker/fastcdc.ts'
 import { encodeCbor } from '../../src/format/cbor.ts'
 import {
   type Attribute,
@@ -19,6 +19,7 @@ import { ListBuilder } from '../../src/repository/lists.ts'
 import type { Repository } from '../../src/repository/repository.ts'
 import { TreeBuilder } from '../../src/repository/trees.ts'
 import type { WriteSession } from '../../src/repository/write-session.ts'
+import { splitBytes } from './split.ts'
 
 /** What a directory holds, by name (as text). */
 export type Listing = Readonly<Record<string, Entry>>

@@ -1,6 +1,5 @@
 import {
   closeSync,
-  ftruncateSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
@@ -9,7 +8,6 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +15,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ByteString, byteStringOf, fromByteString, joinPath } from '../../src/base/bytes.ts'
 import { errnoOf, fileError } from '../../src/base/errors.ts'
-import { deviceNumbers, makeDevice, makeFifo, nextData, preallocate, setModifiedTime } from '../../src/native/posix.ts'
+import { deviceNumbers, makeDevice, makeFifo, preallocate, setModifiedTime } from '../../src/native/posix.ts'
 import { evaluateInWorker } from '../helpers/in-worker.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
@@ -197,74 +195,6 @@ describe('devices', () => {
 })
 
 const KiB = 1024
-
-describe('nextData', () => {
-  const extents = (path: ByteString): { start: number; end: number }[] =>
-    withFd(path, 'r', (fd) => {
-      const found: { start: number; end: number }[] = []
-      for (let extent = nextData(fd, 0); extent; extent = nextData(fd, extent.end)) found.push(extent)
-      return found
-    })
-
-  function sparseFile(size: number, data: readonly [offset: number, bytes: number][]): ByteString {
-    const path = freshFile()
-    withFd(path, 'r+', (fd) => {
-      ftruncateSync(fd, size)
-      for (const [offset, bytes] of data) writeSync(fd, Buffer.alloc(bytes, 1), 0, bytes, offset)
-    })
-    return path
-  }
-
-  test('finds what is stored, and nothing else is', () => {
-    const data = [
-      [0, 4 * KiB],
-      [1024 * KiB, 1024 * KiB],
-      [5000 * KiB, 1],
-    ] as const satisfies [number, number][]
-    const path = sparseFile(10_000 * KiB, data)
-    const found = extents(path)
-    for (const [offset, bytes] of data)
-      expect(found.some(({ start, end }) => start <= offset && offset + bytes <= end)).toBe(true)
-    const bytes = readFileSync(fromByteString(path))
-    for (const { start, end } of found) bytes.fill(0, start, end)
-    expect(bytes.every((byte) => byte === 0)).toBe(true)
-    expect(found.every(({ start, end }, i) => start < end && start >= (found[i - 1]?.end ?? 0))).toBe(true)
-    // Where the file system has holes at all (its block count tells), most of them are found.
-    if (lstat(path).blocks * 512n < 5000n * 1024n) expect(found).toHaveLength(3)
-  })
-
-  test('is exact where blocks are of 4 KiB, beyond 4 GiB as well', (context) => {
-    const path = sparseFile(6 * KiB ** 3, [[5 * KiB ** 3, 8 * KiB]])
-    context.skip(lstat(path).blocks !== 16n, 'the file system allocates in other units')
-    expect(extents(path)).toEqual([{ start: 5 * KiB ** 3, end: 5 * KiB ** 3 + 8 * KiB }])
-  })
-
-  test('begins in the middle of an extent', () => {
-    withFd(freshFile(Buffer.alloc(10_000, 1)), 'r', (fd) => {
-      expect(nextData(fd, 0)).toEqual({ start: 0, end: 10_000 })
-      expect(nextData(fd, 4321)).toEqual({ start: 4321, end: 10_000 })
-      expect(nextData(fd, 9999)).toEqual({ start: 9999, end: 10_000 })
-    })
-  })
-
-  test('knows where there is nothing more', () => {
-    expect(extents(freshFile())).toEqual([])
-    withFd(freshFile('abc'), 'r', (fd) => {
-      expect(nextData(fd, 3)).toBeUndefined()
-      expect(nextData(fd, 1000)).toBeUndefined()
-    })
-    withFd(sparseFile(1024 * KiB, [[0, 1]]), 'r', (fd) => expect(nextData(fd, 512 * KiB)).toBeUndefined())
-  })
-
-  test('answers by the size where the file system does not tell', (context) => {
-    context.skip(process.platform !== 'linux', 'procfs is of Linux')
-    withFd(byteStringOf('/proc/self/status'), 'r', (fd) => expect(nextData(fd, 0)).toBeUndefined()) // EINVAL, of size 0
-  })
-
-  test('throws for a descriptor that is none', () => {
-    expect(thrownBy(() => nextData(1_000_000, 0))).toMatchObject({ code: 'EBADF', syscall: 'lseek' })
-  })
-})
 
 describe('preallocate', () => {
   test('reserves the blocks, and keeps what is there', () => {
