@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ByteString, byteStringOf } from '../base/bytes.ts'
+import { ChainkeepError } from '../base/errors.ts'
 import type { Environment } from '../repository/environment.ts'
 import type { Repository } from '../repository/repository.ts'
 import { EXIT_CODE_HELP } from './exit-codes.ts'
@@ -118,7 +119,13 @@ export function repeatableOption(flags: string, description: string): Option {
   ])
 }
 
-/** A path of the command line, absolute. */
-export function absolutePath(io: Io, path: string): ByteString {
-  return byteStringOf(resolve(io.cwd, path))
+/** A path of the command line, absolute. Throws USAGE for the empty one, which would be the current directory. */
+export function resolvePath(io: Pick<Io, 'cwd'>, path: string): string {
+  if (path === '') throw new ChainkeepError('USAGE', 'an empty path names nothing')
+  return resolve(io.cwd, path)
+}
+
+/** The same, as bytes. */
+export function absolutePath(io: Pick<Io, 'cwd'>, path: string): ByteString {
+  return byteStringOf(resolvePath(io, path))
 }

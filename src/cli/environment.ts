@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { ChainkeepError } from '../base/errors.ts'
 import { defaultCacheDirectory } from '../repository/cache-directory.ts'
 import type { Environment } from '../repository/environment.ts'
+import { resolvePath } from './command.ts'
 import type { Io } from './io.ts'
 
 /** What the library is told of the process. `cacheDirectory` is what the command line says, if anything. */
@@ -16,17 +16,17 @@ export function createEnvironment(
     host: io.host,
     user: io.user,
     program: `chainkeep ${programVersion()}`,
-    cacheDirectory: resolve(io.cwd, cacheDirectory || defaultCacheDirectory(io.env, io.homeDirectory, io.platform)),
+    cacheDirectory: resolvePath(io, cacheDirectory ?? defaultCacheDirectory(io.env, io.homeDirectory, io.platform)),
     notice,
   }
 }
 
 /** The absolute path of the repository that the command line, else the environment, says. Throws USAGE if neither does. */
 export function repositoryPathOf(io: Io, repo: string | undefined): string {
-  const path = repo ?? io.env.CHAINKEEP_REPOSITORY
-  if (!path)
+  const path = repo ?? (io.env.CHAINKEEP_REPOSITORY || undefined)
+  if (path === undefined)
     throw new ChainkeepError('USAGE', 'which repository? Give its folder with --repo, or set CHAINKEEP_REPOSITORY')
-  return resolve(io.cwd, path)
+  return resolvePath(io, path)
 }
 
 /** As in package.json, which lies at the same distance from src/cli as from dist/cli. */

@@ -65,6 +65,13 @@ describe('wrong usage', () => {
     [['backup', '--time', 'yesterday', '.'], '"yesterday" is no time'],
     [['find', ''], 'the pattern "" is empty'],
     [['restore', 'latest'], 'where to? Give a directory with --target'],
+    [['restore', 'latest', '--target', ''], 'where to? Give a directory with --target'],
+    [['backup', ''], 'an empty path names nothing'],
+    [['backup', '--stdin', '--stdin-filename', ''], 'an empty path names nothing'],
+    [['backup', '.', '--exclude-file', ''], 'an empty path names nothing'],
+    [['snapshots', '--repo', ''], 'an empty path names nothing'],
+    [['snapshots', '--cache-dir', ''], 'an empty path names nothing'],
+    [['snapshots', '--path', ''], 'an empty path names nothing'],
     [['help', 'bakup'], "unknown command 'bakup' (did you mean backup?)"],
   ])('%j ends with code 2: %s', async (argv, message) => {
     await run('init')

@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { type BackupOptions, backup as runBackup } from '../../backup/archiver.ts'
-import { byteStringOf } from '../../base/bytes.ts'
 import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
 import type { SnapshotKind } from '../../format/snapshot.ts'
 import type { Effort } from '../../native/compress.ts'
@@ -15,6 +13,7 @@ import {
   defineVerb,
   parsedOption,
   repeatableOption,
+  resolvePath,
   type Verb,
 } from '../command.ts'
 import { parseCompression } from '../compression.ts'
@@ -135,7 +134,7 @@ function toBackupOptions({ io }: Context, options: Options, paths: readonly stri
     skipIfUnchanged: options.skipIfUnchanged,
     dryRun: options.dryRun,
     stdin: options.stdin
-      ? { source: io.stdin, filename: byteStringOf(resolve('/', options.stdinFilename ?? 'stdin')) }
+      ? { source: io.stdin, filename: absolutePath({ cwd: '/' }, options.stdinFilename ?? 'stdin') }
       : undefined,
     effort: options.compression,
   }
@@ -145,7 +144,7 @@ function toBackupOptions({ io }: Context, options: Options, paths: readonly stri
 async function readExcludeFiles({ io }: Context, files: readonly string[] = []): Promise<string[]> {
   const patterns: string[] = []
   for (const file of files) {
-    const text = await readFile(resolve(io.cwd, file), 'utf8').catch((error: unknown) => {
+    const text = await readFile(resolvePath(io, file), 'utf8').catch((error: unknown) => {
       throw fileError(`cannot read ${file}`, error)
     })
     for (const line of text.split('\n').map((each) => each.trim()))

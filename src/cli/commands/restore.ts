@@ -1,9 +1,8 @@
-import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { ChainkeepError } from '../../base/errors.ts'
 import type { OverwriteMode } from '../../restore/options.ts'
 import { restore as runRestore } from '../../restore/restorer.ts'
-import { choiceOption, defineVerb, repeatableOption, type Verb } from '../command.ts'
+import { choiceOption, defineVerb, repeatableOption, resolvePath, type Verb } from '../command.ts'
 import { tellRestored, tellRestoredItem } from '../describe-restore.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type FilterValues, filterOf, filterOptions, findSnapshotPath } from '../select-snapshots.ts'
@@ -45,11 +44,11 @@ export const restore: Verb = defineVerb<Options>({
   ],
   exitCodes: [10],
   async run({ io, output, openRepository }, options, [text]) {
-    if (options.target === undefined) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
+    if (!options.target) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
     await using repository = await openRepository()
     const { id, snapshot, path } = await findSnapshotPath(repository, text!, filterOf(io, options))
     const result = await runRestore(repository, snapshot, {
-      target: resolve(io.cwd, options.target),
+      target: resolvePath(io, options.target),
       path,
       include: options.include,
       exclude: options.exclude,
