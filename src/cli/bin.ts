@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { homedir, hostname, userInfo } from 'node:os'
 import { addAbortSignal } from 'node:stream'
-import { errnoOf } from '../base/errors.ts'
+import { setImmediate } from 'node:timers/promises'
+import { errnoOf, fileError } from '../base/errors.ts'
 import { EXIT } from './exit-codes.ts'
 import { BROKEN_PIPE, type Sink } from './io.ts'
 import { main } from './main.ts'
@@ -14,12 +15,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     stop.abort()
   })
 process.stdout.on('error', (error) => {
-  if (errnoOf(error) !== 'EPIPE') throw error
-  stop.abort(BROKEN_PIPE)
+  stop.abort(errnoOf(error) === 'EPIPE' ? BROKEN_PIPE : fileError('cannot write to stdout', error))
 })
-process.stderr.on('error', (error) => {
-  if (errnoOf(error) !== 'EPIPE') throw error
-})
+process.stderr.on('error', () => {}) // who is to be told?
 
 process.exitCode = await main(process.argv.slice(2), {
   get stdin() {
@@ -48,6 +46,10 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
     },
     drain: async () => {
       if (stream.writableNeedDrain) await once(stream, 'drain', { signal: stop.signal })
+    },
+    flush: async () => {
+      await new Promise((resolve) => stream.write('', resolve))
+      await setImmediate() // an error is told after the write that failed
     },
   }
 }

@@ -11,7 +11,7 @@ export interface Io {
   readonly platform: string
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Aborted by SIGINT, SIGTERM, or when nobody reads stdout any more. */
+  /** Aborted by SIGINT, SIGTERM, or when stdout takes no more: with BROKEN_PIPE, or a ChainkeepError that says why, as its reason. */
   readonly signal: AbortSignal
 }
 
@@ -22,6 +22,8 @@ export interface Sink {
   write(content: string | Uint8Array): void
   /** Resolves when the sink takes more. */
   drain(): Promise<void>
+  /** Resolves when all is written, or never will be. */
+  flush(): Promise<void>
 }
 
 /** The reason of `Io.signal` when nobody reads stdout any more. */

@@ -16,7 +16,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     output: createOutput(io, { json: argv.includes('--json'), color: true }), // until the flags are known
   }
   try {
-    await createProgram(session).parseAsync([...argv], { from: 'user' })
+    await createProgram(session)
+      .parseAsync([...argv], { from: 'user' })
+      .finally(() => io.stdout.flush())
+    if (io.signal.reason instanceof ChainkeepError) throw io.signal.reason
     return session.exitCode
   } catch (error) {
     return reportError(error, session)
@@ -108,10 +111,12 @@ function createOutput(io: Io, { json = false, quiet, verbose = 0, color }: Globa
 }
 
 /** Says in one sentence why the command fails, and answers the exit code. */
-function reportError(error: unknown, { io, output }: Session): number {
-  if (io.signal.aborted && io.signal.reason === BROKEN_PIPE) return EXIT.brokenPipe // nobody is left to be told
+function reportError(thrown: unknown, { io, output }: Session): number {
+  const { aborted, reason } = io.signal
+  if (reason === BROKEN_PIPE) return EXIT.brokenPipe // nobody is left to be told
+  const error = reason instanceof ChainkeepError ? reason : thrown
   if (error instanceof CommanderError) return reportUsage(error, output)
-  const code = io.signal.aborted ? EXIT.interrupted : exitCodeOf(error)
+  const code = aborted && error !== reason ? EXIT.interrupted : exitCodeOf(error)
   if (code === EXIT.interrupted) output.fatal('interrupted', code)
   else if (error instanceof ChainkeepError) output.fatal(error.message, code)
   else output.fatal(`internal error: ${error instanceof Error ? error.message : String(error)}`, code)

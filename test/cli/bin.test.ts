@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -23,16 +23,18 @@ interface Run {
   readonly ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>
 }
 
-function start(...argv: string[]): Run {
+const start = (...argv: string[]): Run => startInto('pipe', ...argv)
+
+function startInto(stdout: 'pipe' | number, ...argv: string[]): Run {
   const env = {
     ...process.env,
     CHAINKEEP_REPOSITORY: join(tmp.path, 'repository'),
     XDG_CACHE_HOME: join(tmp.path, 'cache'),
   }
-  const child = spawn(process.execPath, [BINARY, ...argv], { cwd: tmp.path, env })
+  const child = spawn(process.execPath, [BINARY, ...argv], { cwd: tmp.path, env, stdio: ['pipe', stdout, 'pipe'] })
   const texts = { stdout: '', stderr: '' }
-  child.stdout.on('data', (part) => (texts.stdout += part))
-  child.stderr.on('data', (part) => (texts.stderr += part))
+  child.stdout?.on('data', (part) => (texts.stdout += part))
+  child.stderr!.on('data', (part) => (texts.stderr += part))
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, ...texts }))
   return { child, ended }
 }
@@ -82,6 +84,18 @@ test('a reader that has had enough ends a listing without a word', async () => {
   await once(child.stdout!, 'data')
   child.stdout!.destroy()
   expect(await ended).toMatchObject({ code: 141, stderr: '' })
+})
+
+test.skipIf(!existsSync('/dev/full'))('a full disk below stdout is told in a sentence', async () => {
+  await run('init')
+  await run('backup', 'node')
+  const full = openSync('/dev/full', 'w')
+  for (const line of [['snapshots'], ['dump', 'latest', join(tmp.path, 'node/file')], ['--help'], ['check']])
+    expect(await startInto(full, ...line).ended).toMatchObject({
+      code: 1,
+      stderr: 'chainkeep: cannot write to stdout: no space left on the device\n',
+    })
+  closeSync(full)
 })
 
 async function untilLocked(): Promise<void> {

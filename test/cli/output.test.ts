@@ -21,6 +21,7 @@ function screen(options: Partial<OutputOptions> = {}, isTerminal = true, env: Io
       written[name] += String(content)
     },
     drain: async () => {},
+    flush: async () => {},
   })
   const io = { stdout: sink('stdout'), stderr: sink('stderr'), env, now: () => written.nowMs, signal: stop.signal }
   const output = new Output(io as unknown as Io, { json: false, verbosity: 0, color: true, ...options })

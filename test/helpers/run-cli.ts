@@ -32,6 +32,7 @@ export async function runCli(directory: string, argv: readonly string[], options
       written[name].push(Buffer.from(content as Uint8Array))
     },
     drain: async () => {},
+    flush: async () => {},
   })
   const io: Io = {
     stdin: (async function* () {
