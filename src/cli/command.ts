@@ -5,6 +5,7 @@ import { ChainkeepError } from '../base/errors.ts'
 import type { Environment } from '../repository/environment.ts'
 import type { Repository } from '../repository/repository.ts'
 import { EXIT_CODE_HELP } from './exit-codes.ts'
+import { describeCommand } from './help-text.ts'
 import type { Io } from './io.ts'
 import { nearest } from './nearest.ts'
 import type { Output } from './output.ts'
@@ -22,6 +23,7 @@ export interface Context {
 
 /** One verb of the command line, as its module in commands/ defines it. */
 export interface Verb<Options = unknown> {
+  /** As `describeCommand` lays it out. */
   readonly description: string
   /** Name as `<id>`, `[path...]`, and what it means. */
   readonly arguments?: readonly (readonly [name: string, description: string])[]
@@ -40,14 +42,14 @@ export function defineVerb<Options>(verb: Verb<Options>): Verb {
 
 /** Declares a verb to commander. */
 export function declareVerb(command: Command, verb: Verb): void {
-  command.description(verb.description)
   for (const [name, description] of verb.arguments ?? []) command.argument(name, description)
   for (const option of verb.options ?? []) command.addOption(option)
+  command.optionsGroup('Global options:') // of those that are declared from here on
   const examples = verb.examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`)
   const codes = EXIT_CODE_HELP.filter(([code]) => verb.exitCodes?.includes(code))
-  const codeLines = codes.map(([code, meaning]) => `  ${String(code).padEnd(4)}${meaning}`)
-  const exitCodes = codes.length > 0 ? `\n\nExit codes (besides 0, 1, 2 and 130):\n${codeLines.join('\n')}` : ''
-  command.addHelpText('after', `\nExamples:\n${examples.join('\n\n')}${exitCodes}`)
+  const exitCodes = codes.map(([code, meaning]) => `\n  ${code}  ${meaning}`)
+  const exitCodeHelp = codes.length > 0 ? `\n\nExit codes (besides 0, 1, 2 and 130):${exitCodes.join('')}` : ''
+  describeCommand(command, verb.description, `Examples:\n${examples.join('\n\n')}${exitCodeHelp}`)
 }
 
 export interface GlobalOptions {

@@ -16,8 +16,11 @@ interface Options {
 export const diff: Verb = defineVerb<Options>({
   description: `Tells what differs between two snapshots, or between directories in them.
 
-  +  only in the second      M  content modified       T  of another type
-  -  only in the first       U  only metadata updated (with --metadata)`,
+  +  only in the second
+  -  only in the first
+  M  content modified
+  T  of another type
+  U  only metadata updated (with --metadata)`,
   arguments: [
     ['<id[:path]>', 'the first snapshot'],
     ['<id[:path]>', 'the second one'],

@@ -53,10 +53,7 @@ why. Space is freed by prune.`,
     ...filterOptions('--host <name>'),
   ],
   examples: [
-    [
-      'chainkeep forget --keep-hourly 24 --keep-daily 7 --keep-weekly 5 --keep-monthly 12 -n',
-      'see what rules would do',
-    ],
+    ['chainkeep forget --keep-hourly 24 --keep-daily 7 --keep-monthly 12 -n', 'see what rules would do'],
     ['chainkeep forget --keep-within 14d --keep-tag release --prune', 'two weeks and all releases, and free the space'],
     ['chainkeep forget 1a2b3c4d', 'remove one snapshot'],
   ],

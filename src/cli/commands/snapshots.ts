@@ -25,7 +25,7 @@ export const snapshots: Verb = defineVerb<Options>({
     ['chainkeep snapshots', 'all of them'],
     ['chainkeep snapshots --host db1 --tag weekly --latest 1', 'the latest weekly one of a host'],
     ['chainkeep snapshots --group-by host,paths', 'a table for each host and its paths'],
-    ['chainkeep snapshots --json | jq -r .[].id', 'the ids, for a script'],
+    ["chainkeep snapshots --json | jq -r '.[].id'", 'the ids, for a script'],
   ],
   exitCodes: [10],
   async run({ io, output, openRepository }, options, ids) {
