@@ -2,6 +2,8 @@
 export interface ProgressState {
   /** What is going on, for people: `backing up`, `reading packs` … */
   readonly phase: string
+  /** What `filesDone` and `totalFiles` count; default: files. */
+  readonly unit?: 'files' | 'packs' | 'snapshots'
   readonly filesDone?: number
   readonly totalFiles?: number
   readonly bytesDone?: number

@@ -54,7 +54,7 @@ export async function measure(
   const index = await repository.index()
   const owners = new Owners(index, snapshots.length)
   for (const [i, { snapshot }] of snapshots.entries()) {
-    progress({ phase: 'measuring snapshots', filesDone: i, totalFiles: snapshots.length })
+    progress({ phase: 'measuring snapshots', unit: 'snapshots', filesDone: i, totalFiles: snapshots.length })
     await claimTree(repository, owners, i + 1, snapshot.tree, signal)
   }
   const packs = [...index.packs()]

@@ -25,8 +25,10 @@ export class Output {
   readonly progress: Progress
   readonly #io: Io
   #lineShown = false
-  #phase: { readonly name: string; readonly startMs: number } | undefined
+  /** How long each phase has taken: some take turns. */
+  readonly #elapsedMs = new Map<string, number>()
   readonly #startMs: number
+  #lastReportMs: number
   #lastFrameMs: number
 
   constructor(io: Io, { json, verbosity, color }: OutputOptions) {
@@ -34,7 +36,7 @@ export class Output {
     this.isJson = json
     this.verbosity = verbosity
     this.paint = createPaint(color && !json && io.stdout.isTerminal && !io.env.NO_COLOR && io.env.TERM !== 'dumb')
-    this.#startMs = this.#lastFrameMs = io.now()
+    this.#startMs = this.#lastReportMs = this.#lastFrameMs = io.now()
     this.progress = (state) => this.#report(state)
   }
 
@@ -117,13 +119,14 @@ export class Output {
 
   #report(state: ProgressState): void {
     const nowMs = this.#io.now()
-    if (this.#phase?.name !== state.phase) this.#phase = { name: state.phase, startMs: nowMs }
+    const elapsedMs = (this.#elapsedMs.get(state.phase) ?? 0) + nowMs - this.#lastReportMs
+    this.#elapsedMs.set(state.phase, elapsedMs)
+    this.#lastReportMs = nowMs
     if (this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal)) return
     const framesPerSecond =
       Number(this.#io.env.CHAINKEEP_PROGRESS_FPS) || (this.isJson ? JSON_FRAMES_PER_SECOND : LINE_FRAMES_PER_SECOND)
     if (nowMs - this.#startMs < PROGRESS_DELAY_MS || nowMs - this.#lastFrameMs < 1000 / framesPerSecond) return
     this.#lastFrameMs = nowMs
-    const elapsedMs = nowMs - this.#phase.startMs
     if (this.isJson) {
       if (!this.#io.signal.aborted) this.json(statusMessage(state, elapsedMs))
       return

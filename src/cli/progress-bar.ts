@@ -3,19 +3,19 @@ import { formatCount, formatSize } from './sizes.ts'
 import { displayWidth } from './table.ts'
 import { formatElapsed } from './times.ts'
 
-/** One line for people, at most `columns` wide: what is known of percent, bytes, files, rate and time to go. */
+/** One line for people, at most `columns` wide: what is known, the most useful first, since the end may be cut off. */
 export function formatProgress(reported: ProgressState, elapsedMs: number, columns: number): string {
   const state = withoutPassedTotals(reported)
-  const { phase, filesDone, totalFiles, bytesDone, totalBytes, errorCount, current } = state
+  const { phase, unit = 'files', filesDone, totalFiles, bytesDone, totalBytes, errorCount, current } = state
   const share = shareDone(state)
   const remainingMs = estimateRemainingMs(state, elapsedMs)
   const parts = [
     `[${formatElapsed(elapsedMs)}] ${phase}`,
     share !== undefined && `${(share * 100).toFixed(1)}%`,
-    bytesDone !== undefined && outOf(formatSize(bytesDone), totalBytes && formatSize(totalBytes)),
-    filesDone !== undefined && `${outOf(formatCount(filesDone), totalFiles && formatCount(totalFiles))} files`,
-    bytesDone && elapsedMs > 0 && `${formatSize(Math.round(bytesDone / (elapsedMs / 1000)))}/s`,
     remainingMs !== undefined && `ETA ${formatElapsed(remainingMs)}`,
+    bytesDone && elapsedMs > 0 && `${formatSize(Math.round(bytesDone / (elapsedMs / 1000)))}/s`,
+    bytesDone !== undefined && outOf(formatSize(bytesDone), totalBytes && formatSize(totalBytes)),
+    filesDone && `${outOf(formatCount(filesDone), totalFiles && formatCount(totalFiles))} ${unit}`,
     errorCount && `${errorCount} ${errorCount === 1 ? 'error' : 'errors'}`,
     current,
   ]
@@ -29,6 +29,7 @@ export function statusMessage(reported: ProgressState, elapsedMs: number): Recor
   return {
     message_type: 'status',
     phase: state.phase,
+    unit: state.unit,
     seconds_elapsed: Math.round(elapsedMs / 1000),
     seconds_remaining: remainingMs === undefined ? undefined : Math.round(remainingMs / 1000),
     percent_done: shareDone(state),

@@ -34,7 +34,7 @@ export async function checkPacks(
     throwIfInterrupted(signal)
     const entries = await readTrailer(repository, pack, onDamaged)
     if (entries && !(await agrees(index, pack, entries))) disagreements++
-    progress({ phase: 'checking packs', filesDone: ++done, totalFiles: packs.length })
+    progress({ phase: 'checking packs', unit: 'packs', filesDone: ++done, totalFiles: packs.length })
   })
   return disagreements
 }

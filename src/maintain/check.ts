@@ -149,7 +149,7 @@ async function findLosses(
   const salvage = new TreeSalvage(repository, index, ({ ordinal }) => lost.has(ordinal), hashOnly, signal)
   const damaged: DamagedSnapshot[] = []
   for (const [i, stored] of snapshots.entries()) {
-    progress({ phase: 'finding what is lost', filesDone: i, totalFiles: snapshots.length })
+    progress({ phase: 'finding what is lost', unit: 'snapshots', filesDone: i, totalFiles: snapshots.length })
     const losses = await lossesOf(salvage, stored)
     if (losses.count > 0) damaged.push({ ...stored, losses })
   }

@@ -17,7 +17,7 @@ export async function forget(
   repository.requireWritable()
   for (const [i, id] of ids.entries()) {
     throwIfInterrupted(signal)
-    progress({ phase: 'removing snapshots', filesDone: i, totalFiles: ids.length })
+    progress({ phase: 'removing snapshots', unit: 'snapshots', filesDone: i, totalFiles: ids.length })
     await removeSnapshot(repository, id)
   }
 }

@@ -65,7 +65,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   const totalFiles = plan.remove.length + plan.rewrite.reduce((sum, { packs }) => sum + packs.length, 0)
   const report = (): void => {
     const filesDone = done.packsRemoved + done.packsRewritten
-    progress({ phase: 'pruning packs', filesDone, totalFiles, bytesDone: done.bytesFreed })
+    progress({ phase: 'pruning packs', unit: 'packs', filesDone, totalFiles, bytesDone: done.bytesFreed })
   }
   report()
   for (const pack of plan.remove) {

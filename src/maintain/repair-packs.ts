@@ -41,7 +41,7 @@ export async function repairPacks(repository: Repository, options: RepairPacksOp
   const repaired: RepairedPack[] = []
   for (const [i, pack] of damaged.entries()) {
     throwIfInterrupted(signal)
-    progress({ phase: 'repairing packs', filesDone: i, totalFiles: damaged.length })
+    progress({ phase: 'repairing packs', unit: 'packs', filesDone: i, totalFiles: damaged.length })
     const found = await salvagePack(repository, pack)
     const objects = found.objects ?? index.pack(pack.id)?.objects
     await lock?.confirm()

@@ -67,7 +67,7 @@ export async function repairSnapshots(
   const damaged: (Salvaged & { original: StoredSnapshot })[] = []
   for (const [i, original] of snapshots.entries()) {
     throwIfInterrupted(signal)
-    progress({ phase: 'looking for what is lost', filesDone: i, totalFiles: snapshots.length })
+    progress({ phase: 'looking for what is lost', unit: 'snapshots', filesDone: i, totalFiles: snapshots.length })
     try {
       const salvaged = await salvage.salvage(original.snapshot.tree)
       if (salvaged.losses.count > 0) damaged.push({ ...salvaged, original })

@@ -64,7 +64,7 @@ export async function verifyPacks(
       }
       counts.bytesRead += run.bytes
       const { packsRead: filesDone, bytesRead: bytesDone } = counts
-      progress({ phase: 'reading data', filesDone, totalFiles: packs.length, bytesDone, totalBytes })
+      progress({ phase: 'reading data', unit: 'packs', filesDone, totalFiles: packs.length, bytesDone, totalBytes })
     },
   )
   return counts

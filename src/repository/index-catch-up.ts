@@ -42,7 +42,7 @@ export async function catchUp(store: IndexStore, options: CatchUpOptions): Promi
     const entries = await tryRead(backend, packClass, id)
     if (entries instanceof ChainkeepError) unreadable.push({ id, packClass, error: entries })
     else if (entries) await store.add(id, packClass, packLength(entries), entries)
-    progress({ phase: 'reading packs', filesDone: ++done, totalFiles: unknown.length })
+    progress({ phase: 'reading packs', unit: 'packs', filesDone: ++done, totalFiles: unknown.length })
   })
   return unreadable
 }

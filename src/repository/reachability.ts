@@ -59,7 +59,7 @@ export async function markReachable(
   const { progress = noProgress } = options
   const marker = new Marker(repository, await repository.index(), options)
   for (const [i, root] of roots.entries()) {
-    progress({ phase: 'finding what is used', filesDone: i, totalFiles: roots.length })
+    progress({ phase: 'finding what is used', unit: 'snapshots', filesDone: i, totalFiles: roots.length })
     await marker.mark(root)
   }
   return marker.marks

@@ -70,7 +70,7 @@ async function verifyFile(job: RestoreJob, { node, path, target }: FileWork): Pr
     for await (const run of walkFile(job, node)) {
       throwIfInterrupted(options.signal)
       const { same, failure } = await compareRun(job, target, run)
-      report.add('bytesVerified', runBytes(run))
+      report.verified(runBytes(run), path)
       if (!same.includes(0)) continue
       const offset = run.lengths.slice(0, same.indexOf(0)).reduce((sum, length) => sum + length, run.offset)
       return report.fail(

@@ -22,6 +22,7 @@ export class Report {
     failureCount: 0,
   }
   #expected: { readonly files: number; readonly bytes: number } | undefined
+  #phase: 'restoring' | 'verifying' = 'restoring'
   #filesDone = 0
   #bytesDone = 0
 
@@ -40,6 +41,11 @@ export class Report {
     this.#expected = { files, bytes }
   }
 
+  /** What comes next: the two take turns. */
+  begin(phase: 'restoring' | 'verifying'): void {
+    this.#phase = phase
+  }
+
   add(count: keyof RestoreResult, by: number): void {
     this.#counts[count] += by
   }
@@ -54,6 +60,12 @@ export class Report {
   /** Bytes of files that are where they belong, or that have failed. */
   advance(bytes: number, path?: ByteString): void {
     this.#bytesDone += bytes
+    this.#tell(path)
+  }
+
+  /** Bytes of a file that were read back. */
+  verified(bytes: number, path: ByteString): void {
+    this.#counts.bytesVerified += bytes
     this.#tell(path)
   }
 
@@ -100,12 +112,13 @@ export class Report {
   #tell(path?: ByteString): void {
     const { progress = noProgress } = this.#options
     const expected = this.#expected // a snapshot's summary may count less than there is: it knows only regular files
+    const bytesDone = this.#phase === 'verifying' ? this.#counts.bytesVerified : this.#bytesDone
     progress({
-      phase: 'restoring',
+      phase: this.#phase,
       filesDone: this.#filesDone,
       totalFiles: expected && Math.max(expected.files, this.#filesDone),
-      bytesDone: this.#bytesDone,
-      totalBytes: expected && Math.max(expected.bytes, this.#bytesDone),
+      bytesDone,
+      totalBytes: expected && Math.max(expected.bytes, bytesDone),
       errorCount: this.#counts.failureCount,
       current: path && displayBytes(path),
     })

@@ -88,10 +88,12 @@ async function comparePiece(job: RestoreJob, { file, run }: Piece): Promise<Piec
 async function finishWindow(job: RestoreJob, window: Window, unfinished: Set<FileWork>): Promise<void> {
   if (job.options.dryRun) countWindow(job, window)
   else await writeWindow(job, window)
+  if (job.options.verify && !job.options.dryRun) job.report.begin('verifying')
   await forEachLimited(window.complete, job.pool.capacity, async (file) => {
     await finishFile(job, file)
     unfinished.delete(file)
   })
+  job.report.begin('restoring')
   window.clear()
 }
 

@@ -96,6 +96,17 @@ describe('progress', () => {
     expect(it.stderr).toBe(before)
   })
 
+  test('counts the time of phases that take turns for each by itself', () => {
+    const it = screen({ json: true }, false)
+    for (it.nowMs = 0; it.nowMs < 60_000; it.nowMs += 1000)
+      it.output.progress({ phase: it.nowMs % 20_000 < 10_000 ? 'restoring' : 'verifying', filesDone: 1 })
+    const seconds = it.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).seconds_elapsed)
+    expect(Math.max(...seconds)).toBe(30)
+  })
+
   test('is not for pipes, nor with quiet', () => {
     for (const it of [screen({}, false), screen({ verbosity: -1 })]) {
       it.output.progress(state)

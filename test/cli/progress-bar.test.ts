@@ -7,7 +7,7 @@ const half = { phase: 'backing up', filesDone: 1200, totalFiles: 2000, bytesDone
 describe('the progress line', () => {
   test('tells percent, bytes, files, rate and time to go', () => {
     expect(formatProgress(half, 10_000, 120)).toBe(
-      '[0:10] backing up  50.0%  1.00 GiB / 2.00 GiB  1,200 / 2,000 files  102 MiB/s  ETA 0:10',
+      '[0:10] backing up  50.0%  ETA 0:10  102 MiB/s  1.00 GiB / 2.00 GiB  1,200 / 2,000 files',
     )
   })
 
@@ -17,11 +17,19 @@ describe('the progress line', () => {
 
   test('believes no total that is passed, and needs only one of the two', () => {
     expect(formatProgress({ ...half, bytesDone: 2 ** 32 }, 10_000, 120)).toBe(
-      '[0:10] backing up  4.00 GiB  1,200 files  410 MiB/s',
+      '[0:10] backing up  410 MiB/s  4.00 GiB  1,200 files',
     )
-    const pruning = { phase: 'pruning', filesDone: 1, totalFiles: 4, bytesDone: 1024 }
+    const pruning = { phase: 'pruning', unit: 'packs', filesDone: 1, totalFiles: 4, bytesDone: 1024 } as const
     expect(formatProgress(pruning, 1_000, 120)).toBe(
-      '[0:01] pruning  25.0%  1.00 KiB  1 / 4 files  1.00 KiB/s  ETA 0:03',
+      '[0:01] pruning  25.0%  ETA 0:03  1.00 KiB/s  1.00 KiB  1 / 4 packs',
+    )
+  })
+
+  test('leaves out the files while there are none, and keeps the time to go at 80 columns', () => {
+    const state = { ...half, filesDone: 0, totalFiles: 39, current: `/var/lib/litecoin/${'blocks/'.repeat(10)}` }
+    const line = formatProgress(state, 10_000, 79)
+    expect(line).toMatch(
+      /^\[0:10\] backing up {2}50\.0% {2}ETA 0:10 {2}102 MiB\/s {2}1\.00 GiB \/ 2\.00 GiB {2}\/var.*…$/,
     )
   })
 

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
+import type { ProgressState } from '../../src/base/progress.ts'
 import { setModifiedTime } from '../../src/native/posix.ts'
 import { describeTree, openRestoring } from '../helpers/restoring.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
@@ -334,6 +335,17 @@ test('progress arrives at the whole also with links and what is left alone', asy
     await at.run(snapshot, { overwrite, progress: (state) => states.push(state) })
     expect(states.at(-1)).toMatchObject({ filesDone: 4, totalFiles: 4, bytesDone: 17, totalBytes: 17 })
   }
+})
+
+test('what is read back is a phase of its own', async () => {
+  await using at = await openRestoring()
+  const snapshot = await storeSnapshot(at.repository, { a: 'x'.repeat(1000), b: 'y'.repeat(500) })
+  const states: ProgressState[] = []
+  await at.run(snapshot, { verify: true, progress: (state) => states.push(state) })
+  const verifying = states.filter(({ phase }) => phase === 'verifying')
+  expect(verifying.map(({ bytesDone }) => bytesDone)).toContain(1500)
+  expect(Math.max(...verifying.map(({ bytesDone = 0 }) => bytesDone))).toBe(1500)
+  expect(states.find(({ phase }) => phase === 'restoring')).toMatchObject({ filesDone: 0 })
 })
 
 test('progress knows the whole beforehand and arrives at it', async () => {
