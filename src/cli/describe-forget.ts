@@ -1,25 +1,26 @@
 import type { ForgetGroup } from '../maintain/forget-policy.ts'
 import { countOf, snapshotColumns, snapshotToJson } from './describe-snapshot.ts'
-import { describeGroup, groupToJson } from './group-option.ts'
+import { describeGroup, groupToJson, keysOf } from './group-option.ts'
 import type { Output } from './output.ts'
 import { renderTable } from './table.ts'
 
-/** What is kept, and why, and what goes: for each group. */
-export function tellForgetPlan(output: Output, groups: readonly ForgetGroup[]): void {
+/** What is kept, and why, and what goes: for each group. Tables fit `columns`. */
+export function tellForgetPlan(output: Output, groups: readonly ForgetGroup[], columns: number | undefined): void {
   output.json(groups.map(planToJson))
   for (const { key, keep, remove, notes } of groups) {
+    const omit = keysOf(key)
     output.info(output.paint.bold(describeGroup(key)))
     output.info()
     for (const note of notes) output.notice(note)
     if (keep.length > 0) {
       output.info(`keep ${countOf(keep.length, 'snapshot')}:`)
-      const reasons = { title: 'Reasons', value: (kept: (typeof keep)[number]) => kept.reasons }
-      for (const line of renderTable(snapshotColumns([reasons]), keep)) output.info(line)
+      const extra = [{ title: 'Reasons', value: (kept: (typeof keep)[number]) => kept.reasons }]
+      for (const line of renderTable(snapshotColumns({ omit, extra }), keep, columns)) output.info(line)
       output.info()
     }
     if (remove.length > 0) {
       output.info(`remove ${countOf(remove.length, 'snapshot')}:`)
-      for (const line of renderTable(snapshotColumns(), remove)) output.info(line)
+      for (const line of renderTable(snapshotColumns({ omit }), remove, columns)) output.info(line)
       output.info()
     }
   }

@@ -1,8 +1,10 @@
 import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
 import type { Snapshot } from '../format/snapshot.ts'
+import type { GroupKey } from '../maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../repository/snapshots.ts'
 import { pathField } from './output.ts'
+import { shortenPath } from './shorten-path.ts'
 import { formatSize } from './sizes.ts'
 import type { Column } from './table.ts'
 import { formatTime } from './times.ts'
@@ -50,18 +52,32 @@ export function summaryToJson({ summary, timeMs }: Snapshot): Record<string, unk
   }
 }
 
+/** What a table leaves out that its heading, or nobody, asks for. */
+type Omissible = GroupKey | 'kind'
+
 /** The columns of every table of snapshots; `extra` ones stand after the size. */
-export function snapshotColumns<Row extends StoredSnapshot>(extra: readonly Column<Row>[] = []): Column<Row>[] {
+export function snapshotColumns<Row extends StoredSnapshot>({
+  omit = [],
+  extra = [],
+}: {
+  readonly omit?: readonly Omissible[]
+  readonly extra?: readonly Column<Row>[]
+} = {}): Column<Row>[] {
+  const unless = (name: Omissible, column: Column<Row>): Column<Row>[] => (omit.includes(name) ? [] : [column])
   return [
     { title: 'ID', value: ({ id }) => shortId(id) },
     { title: 'Time', value: ({ snapshot }) => formatTime(snapshot.timeMs) },
-    { title: 'Kind', value: ({ snapshot }) => snapshot.kind },
-    { title: 'Host', value: ({ snapshot }) => snapshot.host },
-    { title: 'Tags', value: ({ snapshot }) => snapshot.tags, optional: true },
+    ...unless('kind', { title: 'Kind', value: ({ snapshot }) => snapshot.kind }),
+    ...unless('host', { title: 'Host', value: ({ snapshot }) => snapshot.host }),
+    ...unless('tags', { title: 'Tags', value: ({ snapshot }) => snapshot.tags, optional: true }),
     { title: 'Size', value: ({ snapshot }) => formatSize(snapshot.summary.totalBytes), align: 'right' },
     ...extra,
     { title: 'Missing', value: ({ snapshot }) => String(snapshot.failureCount || ''), align: 'right', optional: true },
-    { title: 'Paths', value: ({ snapshot }) => snapshot.paths.map(displayBytes) },
+    ...unless('paths', {
+      title: 'Paths',
+      value: ({ snapshot }) => snapshot.paths.map(displayBytes),
+      shorten: shortenPath,
+    }),
   ]
 }
 

@@ -26,6 +26,11 @@ export function describeGroup({ host, paths, tags }: ForgetGroup['key']): string
   return parts.length > 0 ? `Snapshots of ${parts.join('; ')}` : 'All snapshots'
 }
 
+/** What `describeGroup` says something of. */
+export function keysOf(key: ForgetGroup['key']): GroupKey[] {
+  return GROUP_KEYS.filter((name) => key[name] !== undefined)
+}
+
 /** The same in restic's words; what they need not agree in is null, or empty. */
 export function groupToJson({ host = '', paths, tags }: ForgetGroup['key']): {
   host: string

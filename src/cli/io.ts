@@ -26,5 +26,10 @@ export interface Sink {
   flush(): Promise<void>
 }
 
+/** The columns that tables must fit: those of a terminal; what goes elsewhere keeps every character. */
+export function tableColumns({ isTerminal, columns }: Sink): number | undefined {
+  return isTerminal ? columns : undefined
+}
+
 /** The reason of `Io.signal` when nobody reads stdout any more. */
 export const BROKEN_PIPE = 'broken pipe'

@@ -7,14 +7,25 @@ export interface Column<Row> {
   readonly optional?: boolean
   /** Colours a cell that is already padded. */
   readonly paint?: (text: string) => string
+  /** Makes a line of a cell fit `width` where the table would not fit otherwise; it may have to stay longer. */
+  readonly shorten?: (text: string, width: number) => string
 }
 
-/** The lines of a table: titles, a rule, the rows, and the rule again. Widths are those on a terminal. */
-export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const shown = columns
+/**
+ * The lines of a table: titles, a rule, the rows, and the rule again. Widths are those on a terminal, which has `available`
+ * columns. Without them, nothing is shortened.
+ */
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  available: number = Number.POSITIVE_INFINITY,
+): string[] {
+  const full = columns
     .map((column) => ({ column, cells: rows.map((row) => linesOf(column.value(row))) }))
     .filter(({ column, cells }) => !column.optional || cells.some((lines) => lines.some((line) => line !== '')))
-    .map(({ column, cells }) => ({ column, cells, width: widest([column.title, ...cells.flat()]) }))
+    .map(measure)
+  const excess = totalWidth(full) - available
+  const shown = excess > 0 ? full.map((each) => shortenCells(each, each.width - excess)) : full
   const line = (texts: readonly string[], painted: boolean): string =>
     shown
       .map(({ column, width }, i) => {
@@ -32,7 +43,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
       ),
     )
   })
-  const rule = '-'.repeat(shown.reduce((sum, { width }) => sum + width, 2 * (shown.length - 1)))
+  const rule = '-'.repeat(Math.min(totalWidth(shown), available))
   return [
     line(
       shown.map(({ column }) => column.title),
@@ -42,6 +53,28 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
     ...body,
     rule,
   ]
+}
+
+interface Cells<Row> {
+  readonly column: Column<Row>
+  /** The lines of each cell. */
+  readonly cells: readonly (readonly string[])[]
+  readonly width: number
+}
+
+function measure<Row>({ column, cells }: Omit<Cells<Row>, 'width'>): Cells<Row> {
+  return { column, cells, width: widest([column.title, ...cells.flat()]) }
+}
+
+function shortenCells<Row>(full: Cells<Row>, width: number): Cells<Row> {
+  const { shorten } = full.column
+  if (!shorten) return full
+  const shortened = (text: string): string => (displayWidth(text) <= width ? text : shorten(text, width))
+  return measure({ column: full.column, cells: full.cells.map((lines) => lines.map(shortened)) })
+}
+
+function totalWidth(columns: readonly { readonly width: number }[]): number {
+  return columns.reduce((sum, { width }) => sum + width, 2 * (columns.length - 1))
 }
 
 /** Lines of `name  value`, the values aligned. */

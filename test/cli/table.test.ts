@@ -48,6 +48,22 @@ test('colours do not count as width', () => {
   expect(line).toBe('<a>')
 })
 
+test('on a terminal, what can be shortened is, and no rule is longer than a line', () => {
+  const columns = [
+    { title: 'Name', value: ({ name }: Row) => name },
+    {
+      title: 'Tags',
+      value: ({ tags }: Row) => tags.join('/'),
+      shorten: (text: string, width: number) => text.slice(0, width),
+    },
+  ]
+  const row = { name: 'name', size: 1, tags: ['long', 'tags'] }
+  expect(renderTable(columns, [row])).toEqual(['Name  Tags', '---------------', 'name  long/tags', '---------------'])
+  expect(renderTable(columns, [row], 15)).toEqual(renderTable(columns, [row]))
+  expect(renderTable(columns, [row], 12)).toEqual(['Name  Tags', '------------', 'name  long/t', '------------'])
+  expect(renderTable(columns, [row], 8)).toEqual(['Name  Tags', '--------', 'name  lo', '--------'])
+})
+
 test('width of what is wide, combines, or is not seen at all', () => {
   expect(displayWidth('abc')).toBe(3)
   expect(displayWidth('データ')).toBe(6)

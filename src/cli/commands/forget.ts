@@ -12,6 +12,7 @@ import { tellForgetPlan, tellForgotten } from '../describe-forget.ts'
 import { tellPruned } from '../describe-prune.ts'
 import { EXIT } from '../exit-codes.ts'
 import { groupOption } from '../group-option.ts'
+import { tableColumns } from '../io.ts'
 import { limitsOf, type PruneValues, pruneOptions } from '../prune-options.ts'
 import { type FilterValues, filterOf, filterOptions, splitCommas } from '../select-snapshots.ts'
 
@@ -85,7 +86,7 @@ why. Space is freed by prune.`,
 async function planIds({ io, output }: Context, repository: Repository, options: Options): Promise<SnapshotId[]> {
   const snapshots = await listSnapshots(repository, filterOf(io, options))
   const groups = planForget(snapshots, toPolicy(options), { groupBy: options.groupBy, nowMs: io.now() })
-  tellForgetPlan(output, groups)
+  tellForgetPlan(output, groups, tableColumns(io.stdout))
   return groups.flatMap(({ remove }) => remove.map(({ id }) => id))
 }
 

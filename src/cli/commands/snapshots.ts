@@ -1,10 +1,10 @@
 import { type ForgetGroup, type GroupKey, groupSnapshots } from '../../maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../../repository/snapshots.ts'
-import { defineVerb, parsedOption, type Verb } from '../command.ts'
+import { type Context, defineVerb, parsedOption, type Verb } from '../command.ts'
 import { countOf, snapshotColumns, snapshotToJson } from '../describe-snapshot.ts'
 import { EXIT } from '../exit-codes.ts'
-import { describeGroup, groupOption, groupToJson } from '../group-option.ts'
-import type { Output } from '../output.ts'
+import { describeGroup, groupOption, groupToJson, keysOf } from '../group-option.ts'
+import { tableColumns } from '../io.ts'
 import { type FilterValues, filterOf, filterOptions, selectSnapshots } from '../select-snapshots.ts'
 import { renderTable } from '../table.ts'
 
@@ -28,13 +28,14 @@ export const snapshots: Verb = defineVerb<Options>({
     ["chainkeep snapshots --json | jq -r '.[].id'", 'the ids, for a script'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, options, ids) {
-    await using repository = await openRepository()
+  async run(context, options, ids) {
+    const { io, output } = context
+    await using repository = await context.openRepository()
     const selected = await selectSnapshots(repository, ids, filterOf(io, options))
     const shown = options.latest ? keepLatest(selected, options.latest) : selected
     if (!options.groupBy) {
       output.json(shown.map(snapshotToJson))
-      printTable(output, shown)
+      printTable(context, shown)
       return EXIT.done
     }
     const { groupBy } = options
@@ -44,7 +45,7 @@ export const snapshots: Verb = defineVerb<Options>({
     )
     for (const { key, members } of groups) {
       output.print(output.paint.bold(describeGroup(key)))
-      printTable(output, members)
+      printTable(context, members, keysOf(key))
       output.print()
     }
     return EXIT.done
@@ -56,9 +57,15 @@ function keyToJson(key: ForgetGroup['key']): Record<string, unknown> {
   return { hostname, paths, tags }
 }
 
-function printTable(output: Output, shown: readonly StoredSnapshot[]): void {
-  if (shown.length > 0) for (const line of renderTable(snapshotColumns(), shown)) output.print(line)
+function printTable({ io, output }: Context, shown: readonly StoredSnapshot[], omit: readonly GroupKey[] = []): void {
+  if (shown.length > 0)
+    for (const line of renderTable(snapshotColumns({ omit }), shown, tableColumns(io.stdout))) output.print(line)
   output.print(countOf(shown.length, 'snapshot'))
+  const incomplete = shown.filter(({ snapshot }) => snapshot.failureCount > 0).length
+  if (incomplete > 0)
+    output.info(
+      `${incomplete} ${incomplete === 1 ? 'lacks' : 'lack'} files that could not be read: "chainkeep cat snapshot ID" lists them`,
+    )
 }
 
 function keepLatest(all: readonly StoredSnapshot[], count: number): StoredSnapshot[] {

@@ -1,8 +1,10 @@
 import { measure, type RepositoryStats } from '../../browse/stats.ts'
+import { groupSnapshots } from '../../maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../../repository/snapshots.ts'
 import { defineVerb, type Verb } from '../command.ts'
 import { snapshotColumns } from '../describe-snapshot.ts'
 import { EXIT } from '../exit-codes.ts'
+import { tableColumns } from '../io.ts'
 import { type FilterValues, filterOf, filterOptions, selectSnapshots } from '../select-snapshots.ts'
 import { formatCount, formatRatio, formatSize } from '../sizes.ts'
 import { renderPairs, renderTable } from '../table.ts'
@@ -25,7 +27,8 @@ export const stats: Verb = defineVerb<FilterValues>({
     for (const line of renderPairs(toPairs(measured))) output.print(line)
     if (snapshots.length === 0) return EXIT.done
     output.print()
-    for (const line of renderTable(columns(), joinRows(snapshots, measured))) output.print(line)
+    const rows = joinRows(snapshots, measured)
+    for (const line of renderTable(columns(snapshots), rows, tableColumns(io.stdout))) output.print(line)
     return EXIT.done
   },
 })
@@ -36,12 +39,17 @@ function joinRows(snapshots: readonly StoredSnapshot[], measured: RepositoryStat
   return snapshots.map((stored, i) => ({ ...measured.snapshots[i]!, ...stored }))
 }
 
-function columns(): ReturnType<typeof snapshotColumns<Row>> {
-  return snapshotColumns<Row>([
-    { title: 'Files', value: ({ files }) => formatCount(files), align: 'right' },
-    { title: 'Only in it', value: ({ exclusiveBytes }) => formatSize(exclusiveBytes), align: 'right' },
-    { title: 'Frees', value: ({ exclusiveStoredBytes }) => formatSize(exclusiveStoredBytes), align: 'right' },
-  ])
+/** Host and paths only where they tell snapshots apart. */
+function columns(snapshots: readonly StoredSnapshot[]): ReturnType<typeof snapshotColumns<Row>> {
+  const same = (['host', 'paths'] as const).filter((key) => groupSnapshots(snapshots, [key]).length === 1)
+  return snapshotColumns<Row>({
+    omit: ['kind', 'tags', ...same],
+    extra: [
+      { title: 'Files', value: ({ files }) => formatCount(files), align: 'right' },
+      { title: 'Only in it', value: ({ exclusiveBytes }) => formatSize(exclusiveBytes), align: 'right' },
+      { title: 'Alone frees', value: ({ exclusiveStoredBytes }) => formatSize(exclusiveStoredBytes), align: 'right' },
+    ],
+  })
 }
 
 function toPairs(measured: RepositoryStats): (readonly [string, string])[] {
@@ -58,6 +66,7 @@ function toPairs(measured: RepositoryStats): (readonly [string, string])[] {
     ],
     ['Deduplication', formatRatio(uniqueBytes, logicalBytes)],
     ['Compression', formatRatio(uniqueStoredBytes, uniqueBytes)],
+    ['Total', formatRatio(uniqueStoredBytes, logicalBytes)],
   ]
 }
 

@@ -41,12 +41,12 @@ describe('forget', () => {
       `Snapshots of host test-host; paths /TMP/node
 
 keep 3 snapshots:
-ID        Time                 Kind         Host       Tags      Size  Reasons         Paths
+ID        Time                 Kind         Tags      Size  Reasons
 ---
-<id8>  <time>  full         test-host  day19  195 KiB  has tags day19  /TMP/node
-<id8>  <time>  incremental  test-host  day20  195 KiB  within 1d12h    /TMP/node
-<id8>  <time>  incremental  test-host  day21  195 KiB  within 1d12h    /TMP/node
-${' '.repeat(71)}last snapshot
+<id8>  <time>  full         day19  195 KiB  has tags day19
+<id8>  <time>  incremental  day20  195 KiB  within 1d12h
+<id8>  <time>  incremental  day21  195 KiB  within 1d12h
+${' '.repeat(60)}last snapshot
 ---
 
 0 snapshots removed

@@ -67,12 +67,32 @@ describe('snapshots', () => {
   test('is a table for each group', async () => {
     const text = await output('snapshots', '--group-by', 'tags')
     expect(text).toMatch(/^Snapshots of tags first, x$/m)
+    expect(text).toMatch(/^ID +Time +Kind +Host +Size +Paths$/m)
+    expect(await output('snapshots', '--group-by', 'host,paths')).toMatch(/^ID +Time +Kind +Tags +Size$/m)
     expect(text.match(/^1 snapshot$/gm)).toHaveLength(2)
     const [groups] = (await run(['snapshots', '-g', 'host,tags', '--json'])).json() as unknown as [unknown[]]
     expect(groups).toMatchObject([
       { group_key: { hostname: 'test-host', paths: null, tags: ['first', 'x'] }, snapshots: [{ kind: 'full' }] },
       { group_key: { hostname: 'test-host', paths: null, tags: [] }, snapshots: [{ kind: 'incremental' }] },
     ])
+  })
+
+  test('shortens paths on a terminal that is too narrow for them', async () => {
+    const { stdout } = await run(['snapshots', '--no-color'], { isTerminal: true, columns: 80 })
+    const [, rule, ...lines] = stdout.split('\n')
+    expect(rule).toMatch(/^-{70,80}$/)
+    expect(lines[0]).toMatch(/ {2}…\/node$/)
+    expect((await run(['snapshots'], { isTerminal: true, columns: 200 })).stdout).toContain(`  ${node}\n`)
+  })
+
+  test('says how to see what a snapshot lacks', async () => {
+    await using other = await temporaryDirectory()
+    mkdirSync(join(other.path, 'node'))
+    await runCli(other.path, ['init'])
+    expect((await runCli(other.path, ['backup', 'node', 'gone'])).code).toBe(3)
+    expect((await runCli(other.path, ['snapshots'])).stdout).toMatch(
+      /\n1 snapshot\n1 lacks files that could not be read: "chainkeep cat snapshot ID" lists them\n$/,
+    )
   })
 
   test('with none says so', async () => {
@@ -171,7 +191,8 @@ describe('stats', () => {
     expect(text).toMatch(/^Stored size +1\.\d\d MiB in 4 packs, unused objects included$/m)
     expect(text).toMatch(/^Deduplication +1\.\d\dx$/m)
     expect(text).toMatch(/^Compression +(1\.00|0\.99\d?)x$/m)
-    expect(text).toMatch(/^ID .* Only in it +Frees +Paths$/m)
+    expect(text).toMatch(/^Total +1\.\d\dx$/m)
+    expect(text).toMatch(/^ID +Time +Size +Files +Only in it +Alone frees$/m)
   })
 
   test('and for programs', async () => {
