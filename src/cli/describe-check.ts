@@ -2,6 +2,7 @@ import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
 import type { CheckReport, DamagedSnapshot } from '../maintain/check.ts'
 import type { Problem } from '../maintain/problem.ts'
+import type { ReadData } from '../maintain/read-data.ts'
 import type { Losses } from '../maintain/salvage-tree.ts'
 import { countOf } from './describe-snapshot.ts'
 import { type Output, pathField } from './output.ts'
@@ -9,21 +10,21 @@ import { formatCount, formatSize } from './sizes.ts'
 import { renderPairs } from './table.ts'
 import { formatTime } from './times.ts'
 
-/** What a check has found. */
-export function tellCheck(output: Output, report: CheckReport): void {
+/** Of each type that people see without --verbose: one lost pack can mean hundreds of lost chunks. */
+const MAX_TOLD_PROBLEMS = 20
+
+/** What a check has found that has read so much of the data. */
+export function tellCheck(output: Output, report: CheckReport, readData: ReadData | undefined): void {
   for (const { message } of report.notes) output.notice(message)
-  for (const problem of report.problems) output.problem(problem.message, problemFields(problem))
-  if (report.problemCount > report.problems.length)
-    output.print(`… and ${formatCount(report.problemCount - report.problems.length)} more problems`)
+  tellProblems(output, report)
   const pairs: [string, string][] = [
     ['Snapshots', formatCount(report.snapshots)],
     ['Packs', `${formatCount(report.packs)} with ${formatCount(report.objects)} objects`],
   ]
-  if (report.packsRead > 0)
-    pairs.push(['Read', `${formatSize(report.bytesRead)} in ${countOf(report.packsRead, 'pack')}`])
+  if (readData) pairs.push(['Read', describeRead(report, readData)])
   for (const line of renderPairs(pairs)) output.info(line)
   for (const damaged of report.damagedSnapshots) tellDamaged(output, damaged)
-  if (report.healthy) output.info(output.paint.green('no damage was found'))
+  if (report.healthy) output.info(output.paint.green(`no damage was found${describeScope(readData)}`))
   else
     output.print(
       output.paint.red(
@@ -31,6 +32,31 @@ export function tellCheck(output: Output, report: CheckReport): void {
       ),
     )
   output.json(reportToJson(report))
+}
+
+function tellProblems(output: Output, { problems, problemCount }: CheckReport): void {
+  const told = new Map<Problem['type'], number>()
+  let untold = problemCount
+  for (const problem of problems) {
+    const before = told.get(problem.type) ?? 0
+    if (!output.isJson && output.verbosity < 1 && before >= MAX_TOLD_PROBLEMS) continue
+    told.set(problem.type, before + 1)
+    untold--
+    output.problem(problem.message, problemFields(problem))
+  }
+  const all = problemCount === problems.length ? 'them all' : formatCount(problems.length)
+  if (untold > 0) output.print(`… and ${formatCount(untold)} more${output.verbosity < 1 ? ` (-v lists ${all})` : ''}`)
+}
+
+function describeRead({ bytesRead, bytes, packsRead, packs }: CheckReport, readData: ReadData): string {
+  return readData === 'all'
+    ? `${formatSize(bytesRead)} in ${countOf(packsRead, 'pack')}`
+    : `${formatSize(bytesRead)} of ${formatSize(bytes)} in ${formatCount(packsRead)} of ${countOf(packs, 'pack')}`
+}
+
+function describeScope(readData: ReadData | undefined): string {
+  if (readData === 'all') return ''
+  return readData ? ' in what was read' : ' (the data itself was not read: --read-data does)'
 }
 
 function tellDamaged(output: Output, { id, snapshot, losses }: DamagedSnapshot): void {

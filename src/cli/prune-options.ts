@@ -16,7 +16,7 @@ export function pruneOptions(): Option[] {
       '--max-unused <limit>',
       'how much may stay unused, so that less is written again: a percentage of what is left, a size, or unlimited (default: 5%)',
       parseMaxUnused,
-      'It is as 5%, 100M, 0 or unlimited.',
+      'Give for example 5%, 100M, 0 or unlimited.',
     ),
     parsedOption(
       '--grace <duration>',

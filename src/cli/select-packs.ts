@@ -8,7 +8,7 @@ export async function findPackIds(repository: Repository, texts: readonly string
   for (const kind of ['data', 'meta'] as const) for await (const name of repository.backend.list(kind)) names.push(name)
   return texts.map((text) => {
     if (!/^[0-9a-f]{1,64}$/.test(text))
-      throw new ChainkeepError('BAD_ID', `"${text}" is no pack: give the first digits of its id`, { text })
+      throw new ChainkeepError('BAD_ID', `"${text}" is not a pack: give the first digits of its id`, { text })
     const [found, another] = names.filter((name) => name.startsWith(text))
     if (found === undefined) throw new ChainkeepError('NOT_FOUND', `there is no pack "${text}"`, { text })
     if (another !== undefined)

@@ -31,6 +31,8 @@ export interface CheckReport {
   readonly packs: number
   /** In all packs. */
   readonly objects: number
+  /** Of all packs. */
+  readonly bytes: number
   /** With `readData`. */
   readonly packsRead: number
   readonly bytesRead: number
@@ -73,6 +75,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
     snapshots: snapshots.length,
     packs: packs.length,
     objects: packs.reduce((sum, { objects }) => sum + objects, 0),
+    bytes: packs.reduce((sum, { bytes }) => sum + bytes, 0),
     ...read,
     problems: damage.listed,
     problemCount: damage.count,

@@ -12,7 +12,7 @@ export interface Duration {
 export function parseDuration(text: string): Duration {
   const match = /^(?:(\d{1,6})y)?(?:(\d{1,6})m)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?$/.exec(text)
   if (!match || text === '')
-    throw new ChainkeepError('USAGE', `"${text}" is no duration: write years, months, days and hours as 1y6m7d12h`, {
+    throw new ChainkeepError('USAGE', `"${text}" is not a duration: write years, months, days and hours as 1y6m7d12h`, {
       text,
     })
   const [years = 0, months = 0, days = 0, hours = 0] = match.slice(1).map((digits) => Number(digits ?? 0))

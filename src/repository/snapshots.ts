@@ -106,7 +106,7 @@ export async function findSnapshotId(
   if (!/^[0-9a-f]{1,64}$/.test(text))
     throw new ChainkeepError(
       'BAD_ID',
-      `"${text}" is no snapshot: give the first digits of its id, "latest" or "latest~N"`,
+      `"${text}" is not a snapshot: give the first digits of its id, "latest" or "latest~N"`,
       { text },
     )
   const ids: SnapshotId[] = []

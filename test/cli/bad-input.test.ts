@@ -142,7 +142,7 @@ describe('a snapshot', () => {
     const other = createHash('sha256').update(name!).digest('hex')
     await expectFailure(['ls', other], 1, `there is no snapshot "${other}"; "chainkeep snapshots" lists them`)
     await expectFailure(['ls', 'latest~1'], 1, /there is no snapshot "latest~1": only 1 snapshot fits/)
-    await expectFailure(['ls', 'newest'], 1, /"newest" is no snapshot: give the first digits of its id/)
+    await expectFailure(['ls', 'newest'], 1, /"newest" is not a snapshot: give the first digits of its id/)
     await expectFailure(['restore', 'latest', '-t', 'x', '--host', 'other'], 1, /0 snapshots fit/)
   })
 

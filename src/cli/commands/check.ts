@@ -22,7 +22,7 @@ every pack is whole. The data itself is read only if asked for: all of it, or a 
       '--read-data-subset <part>',
       'read part n of t (n/t), a random share (p%), or random packs of a size (10G)',
       parseSubset,
-      'It is as 1/12, 5% or 10G.',
+      'Give for example 1/12, 5% or 10G.',
     ),
   ],
   examples: [
@@ -35,12 +35,13 @@ every pack is whole. The data itself is read only if asked for: all of it, or a 
   async run({ io, output, openRepository }, { readData, readDataSubset }) {
     if (readData && readDataSubset) throw new ChainkeepError('USAGE', 'give either --read-data or --read-data-subset')
     await using repository = await openRepository()
+    const reading = readData ? 'all' : readDataSubset
     const report = await runCheck(repository, {
-      readData: readData ? 'all' : readDataSubset,
+      readData: reading,
       progress: output.progress,
       signal: io.signal,
     })
-    tellCheck(output, report)
+    tellCheck(output, report, reading)
     return report.healthy ? EXIT.done : EXIT.failed
   },
 })

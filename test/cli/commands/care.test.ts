@@ -110,7 +110,7 @@ ${' '.repeat(60)}last snapshot
     expect((await run(['forget', '--keep-last', '0'])).code).toBe(1)
     expect((await run(['forget', '--keep-last', '1', 'latest'])).code).toBe(2)
     expect((await run(['forget', '--keep-last', 'all'])).stderr).toContain('It is a number, or unlimited.')
-    expect((await run(['forget', '--keep-within', '3 weeks'])).stderr).toContain('"3 weeks" is no duration')
+    expect((await run(['forget', '--keep-within', '3 weeks'])).stderr).toContain('"3 weeks" is not a duration')
     expect(await tags()).toHaveLength(3)
   })
 
@@ -168,7 +168,7 @@ describe('prune', () => {
     for (const verb of [['prune'], ['forget', '--keep-last', '1', '--prune']])
       for (const grace of ['', '1', '90s', '-1d', 'soon']) {
         const { code, stderr } = await run([...verb, '--grace', grace])
-        expect([code, stderr]).toEqual([2, expect.stringContaining(`"${grace}" is no duration`)])
+        expect([code, stderr]).toEqual([2, expect.stringContaining(`"${grace}" is not a duration`)])
       }
     expect(await tags()).toHaveLength(3)
   })

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type CliOptions, type CliResult, runCli } from '../../helpers/run-cli.ts'
@@ -20,17 +20,20 @@ afterEach(() => tmp[Symbol.asyncDispose]())
 
 const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
 
+/** The data packs, the largest first. */
+function packsBySize(): string[] {
+  const folder = join(tmp.path, 'repository/data')
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /[0-9a-f]{64}$/.test(name))
+  return names.map((name) => join(folder, name)).sort((a, b) => statSync(b).size - statSync(a).size)
+}
+
 /** Changes a byte in the middle of the largest data pack. */
 function damage(): void {
-  const folder = join(tmp.path, 'repository/data')
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /[0-9a-f]{64}$/.test(name))
-    .map((name) => ({ path: join(folder, name), bytes: readFileSync(join(folder, name)) }))
-    .sort((a, b) => b.bytes.length - a.bytes.length)
-  const { path, bytes } = files[0]!
+  const [path] = packsBySize()
+  const bytes = readFileSync(path!)
   bytes[bytes.length >> 1]! ^= 1
-  chmodSync(path, 0o600)
-  writeFileSync(path, bytes)
+  chmodSync(path!, 0o600)
+  writeFileSync(path!, bytes)
 }
 
 describe('check', () => {
@@ -40,17 +43,21 @@ describe('check', () => {
     expect(stdout).toMatch(
       /^Snapshots +2\nPacks +4 with \d+ objects\nRead +1\.\d+ MiB in \d packs\nno damage was found\n$/,
     )
-    expect((await run(['check'])).stdout).not.toContain('Read ')
+    const quick = (await run(['check'])).stdout
+    expect(quick).not.toContain('Read ')
+    expect(quick).toMatch(/\nno damage was found \(the data itself was not read: --read-data does\)\n$/)
   })
 
   test('reads the parts that are asked for', async () => {
     for (const part of ['1/1', '100%', '1G']) {
       const { code, stdout } = await run(['check', '--read-data-subset', part])
       expect(code).toBe(0)
-      expect(stdout).toMatch(/^Read /m)
+      expect(stdout).toMatch(
+        /^Read +1\.\d+ MiB of 1\.\d+ MiB in 4 of 4 packs\nno damage was found in what was read\n$/m,
+      )
     }
     for (const part of ['0/1', '2/1', '0%', '5', '101%', '0'].filter((each) => each !== '5'))
-      expect((await run(['check', '--read-data-subset', part])).stderr).toContain('It is as 1/12, 5% or 10G.')
+      expect((await run(['check', '--read-data-subset', part])).stderr).toContain('Give for example 1/12, 5% or 10G.')
     expect((await run(['check', '--read-data', '--read-data-subset', '1/2'])).code).toBe(2)
   })
 
@@ -63,6 +70,18 @@ describe('check', () => {
     expect(stdout).toMatch(/snapshot [0-9a-f]{8} of .*: 1 entry damaged/)
     expect(stdout).toContain('node/damaged')
     expect(stdout).toMatch(/1 problem found: "chainkeep help repair" tells what can be done\n$/)
+  })
+
+  test('lists twenty chunks of a lost pack, all of them when asked, and always for programs', async () => {
+    mkdirSync(join(tmp.path, 'many'))
+    for (let i = 0; i < 50; i++) writeFileSync(join(tmp.path, 'many', String(i)), `file ${i}`)
+    await run(['backup', 'many'])
+    for (const name of packsBySize().slice(2)) rmSync(name)
+    const missing = async (...flags: string[]): Promise<number> =>
+      (await run(['check', ...flags])).stderr.match(/ is missing/g)!.length
+    expect([await missing(), await missing('-v'), await missing('--json')]).toEqual([20, 50, 50])
+    expect((await run(['check'])).stdout).toContain('… and 30 more (-v lists them all)\n')
+    expect((await run(['check', '-v'])).stdout).not.toContain('…')
   })
 
   test('tells programs the same', async () => {
@@ -108,7 +127,7 @@ describe('repair', () => {
     expect((await run(['repair', 'pack'])).stderr).toContain('did you mean packs?')
     for (const argv of [['index', '-n'], ['packs', '--forget'], ['index', 'abc']]) // biome-ignore format: short
       expect((await run(['repair', ...argv])).code).toBe(2)
-    expect((await run(['repair', 'packs', 'xyz'])).stderr).toContain('"xyz" is no pack')
+    expect((await run(['repair', 'packs', 'xyz'])).stderr).toContain('"xyz" is not a pack')
     expect((await run(['repair', 'packs', 'f'.repeat(64)])).stderr).toContain('there is no pack')
   })
 })
