@@ -84,7 +84,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const snapshots = await listSnapshots(repository)
   const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
   counters.expect(choice.parent?.snapshot.summary)
-  await using session = repository.beginWrite({ dryRun })
+  await using session = repository.beginWrite({ dryRun, signal })
   await using pool = new WorkerPool({ threads })
   const reader = new FileReader({
     session,

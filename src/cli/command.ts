@@ -31,6 +31,8 @@ export interface Verb<Options = unknown> {
   readonly examples: readonly (readonly [commandLine: string, meaning: string])[]
   /** Those besides 0, 1, 2 and 130 that its help explains. */
   readonly exitCodes?: readonly number[]
+  /** What its interruption leaves behind, for people. */
+  readonly interrupted?: string
   /** Returns the exit code. `options` holds what commander makes of `options`; `args` is flat. */
   run(context: Context, options: Options, args: readonly string[]): Promise<number>
 }

@@ -15,6 +15,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     exitCode: EXIT.done,
     output: createOutput(io, { json: argv.includes('--json'), color: true }), // until the flags are known
   }
+  const stopping = (): void => {
+    if (!isLost(io.signal.reason)) session.output.stopping()
+  }
+  io.signal.addEventListener('abort', stopping, { once: true })
   try {
     await createProgram(session)
       .parseAsync([...argv], { from: 'user' })
@@ -24,6 +28,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     return reportError(error, session)
   } finally {
+    io.signal.removeEventListener('abort', stopping)
     session.output.close()
   }
 }
@@ -32,7 +37,12 @@ interface Session {
   readonly io: Io
   output: Output
   exitCode: number
+  /** What an interruption leaves behind, once the verb is known. */
+  interrupted?: string
 }
+
+/** Whether the reason of `Io.signal` is that stdout takes no more. */
+const isLost = (reason: unknown): boolean => reason === BROKEN_PIPE || reason instanceof ChainkeepError
 
 function createProgram(session: Session): Command {
   const { io } = session
@@ -86,6 +96,7 @@ function configureVerb(program: Command, command: Command, verb: Verb, session: 
   command.action(async () => {
     const globals = mergeGlobals(program.opts(), command.opts())
     session.output = createOutput(session.io, globals)
+    session.interrupted = verb.interrupted
     session.exitCode = await verb.run(createContext(session, globals), command.opts(), command.args)
   })
 }
@@ -111,13 +122,13 @@ function createOutput(io: Io, { json = false, quiet, verbose = 0, color }: Globa
 }
 
 /** Says in one sentence why the command fails, and answers the exit code. */
-function reportError(thrown: unknown, { io, output }: Session): number {
+function reportError(thrown: unknown, { io, output, interrupted }: Session): number {
   const { aborted, reason } = io.signal
   if (reason === BROKEN_PIPE) return EXIT.brokenPipe // nobody is left to be told
   const error = reason instanceof ChainkeepError ? reason : thrown
   if (error instanceof CommanderError) return reportUsage(error, output)
   const code = aborted && error !== reason ? EXIT.interrupted : exitCodeOf(error)
-  if (code === EXIT.interrupted) output.fatal('interrupted', code)
+  if (code === EXIT.interrupted) output.fatal(`interrupted${interrupted ? `; ${interrupted}` : ''}`, code)
   else if (error instanceof ChainkeepError) output.fatal(error.message, code)
   else output.fatal(`internal error: ${error instanceof Error ? error.message : String(error)}`, code)
   if (output.verbosity >= 2) output.stack(error)

@@ -89,6 +89,12 @@ export class Output {
     this.#complain(message, { message_type: 'error', error: { message }, ...fields })
   }
 
+  /** What an interruption is answered with at once: to stop may take a moment. */
+  stopping(): void {
+    this.close()
+    if (this.verbosity >= 0 && !this.isJson) this.#io.stderr.write('chainkeep: stopping … (again: at once)\n')
+  }
+
   /** Why the command fails. */
   fatal(message: string, code: number): void {
     this.#complain(`chainkeep: ${message}`, { message_type: 'exit_error', code, message })
@@ -122,13 +128,13 @@ export class Output {
     const elapsedMs = (this.#elapsedMs.get(state.phase) ?? 0) + nowMs - this.#lastReportMs
     this.#elapsedMs.set(state.phase, elapsedMs)
     this.#lastReportMs = nowMs
-    if (this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal)) return
+    if (this.#io.signal.aborted || this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal)) return
     const framesPerSecond =
       Number(this.#io.env.CHAINKEEP_PROGRESS_FPS) || (this.isJson ? JSON_FRAMES_PER_SECOND : LINE_FRAMES_PER_SECOND)
     if (nowMs - this.#startMs < PROGRESS_DELAY_MS || nowMs - this.#lastFrameMs < 1000 / framesPerSecond) return
     this.#lastFrameMs = nowMs
     if (this.isJson) {
-      if (!this.#io.signal.aborted) this.json(statusMessage(state, elapsedMs))
+      this.json(statusMessage(state, elapsedMs))
       return
     }
     this.#io.stderr.write(`\r${formatProgress(state, elapsedMs, this.#io.stderr.columns - 1)}\x1b[K`)

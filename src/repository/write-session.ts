@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.ts'
 import { Semaphore } from '../base/async.ts'
 import { toByteString } from '../base/bytes.ts'
+import { throwIfInterrupted } from '../base/errors.ts'
 import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
 import {
   hashObject,
@@ -28,6 +29,8 @@ const MAX_DRY_RUN_PENDING = 2 ** 20
 export interface WriteOptions {
   /** Count what would be stored, and store nothing. */
   readonly dryRun?: boolean
+  /** Once aborted, everything rejects INTERRUPTED, and no pack is begun to be written. */
+  readonly signal?: AbortSignal
 }
 
 export interface WriteStats {
@@ -48,6 +51,7 @@ export class WriteSession implements AsyncDisposable {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
   readonly #dryRun: boolean
+  readonly #signal: AbortSignal | undefined
   readonly #open = new Map<PackClass, PackWriter>()
   /** Objects claimed by somebody and not in the index yet. */
   readonly #pending = new Set<string>()
@@ -58,10 +62,11 @@ export class WriteSession implements AsyncDisposable {
   #stats = { objectsAdded: 0, chunksAdded: 0, bytesAdded: 0, bytesStored: 0 }
 
   /** The index is opened at the first claim: a run that finds nothing changed never opens it. */
-  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>, { dryRun = false }: WriteOptions = {}) {
+  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>, { dryRun = false, signal }: WriteOptions = {}) {
     this.#backend = backend
     this.#openIndex = openIndex
     this.#dryRun = dryRun
+    this.#signal = signal
   }
 
   get stats(): WriteStats {
@@ -73,6 +78,7 @@ export class WriteSession implements AsyncDisposable {
    * nobody else will be told to.
    */
   async claim(kind: ObjectKind, ids: Uint8Array): Promise<Uint8Array> {
+    this.#throwFailure()
     const isNew = new Uint8Array(ids.length / ID_BYTES)
     // Pending before the index is asked, so that an object whose pack is entered meanwhile is in one of the two.
     const keys = Array.from(isNew, (_, i) => pendingKey(kind, ids, i))
@@ -178,6 +184,7 @@ export class WriteSession implements AsyncDisposable {
   }
 
   #throwFailure(): void {
+    throwIfInterrupted(this.#signal)
     if (this.#failure) throw this.#failure.error
   }
 }

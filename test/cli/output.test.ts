@@ -107,6 +107,24 @@ describe('progress', () => {
     expect(Math.max(...seconds)).toBe(30)
   })
 
+  test('ends at an interruption, which is answered at once', () => {
+    const it = screen()
+    it.nowMs = 2000
+    it.output.progress(state)
+    it.stop.abort()
+    it.output.stopping()
+    expect(it.stderr.endsWith('\r\x1b[Kchainkeep: stopping … (again: at once)\n')).toBe(true)
+    const before = it.stderr
+    it.nowMs = 5000
+    it.output.progress(state)
+    expect(it.stderr).toBe(before)
+    for (const options of [{ json: true }, { verbosity: -1 }]) {
+      const silent = screen(options)
+      silent.output.stopping()
+      expect(silent.stderr).toBe('')
+    }
+  })
+
   test('is not for pipes, nor with quiet', () => {
     for (const it of [screen({}, false), screen({ verbosity: -1 })]) {
       it.output.progress(state)

@@ -240,6 +240,29 @@ describe('packs', () => {
   })
 })
 
+test('once interrupted, only the packs on their way arrive, and everything else rejects', async () => {
+  const { passed, open } = gate()
+  let begun = 0
+  await using here = await fixture((_, put) => {
+    begun++
+    return passed.then(put)
+  })
+  const stop = new AbortController()
+  {
+    await using session = here.repository.beginWrite({ signal: stop.signal })
+    for (let i = 0; i < 8; i++) await session.add('chunk', largeChunk(i)) // two packs
+    const third = Promise.all([8, 9, 10, 11].map((i) => session.add('chunk', largeChunk(i))))
+    await setTimeout(10)
+    stop.abort()
+    open()
+    await third
+    await expect(session.add('chunk', largeChunk(12))).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    await expect(session.claim('chunk', largeChunk(12).ids)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    await expect(session.flush()).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  }
+  expect(begun).toBe(2)
+})
+
 describe('a failing put', () => {
   const full = new ChainkeepError('NO_SPACE', 'no space left on the device')
 

@@ -84,6 +84,7 @@ Every snapshot is complete: each can be restored without the others.`,
     ['pg_dump mainnet | chainkeep backup --stdin --stdin-filename mainnet.sql', 'store what another program writes'],
   ],
   exitCodes: [3, 10, 11],
+  interrupted: 'what is stored already will be used by the next backup',
   async run(context, options, paths) {
     const { io, output } = context
     if ((paths.length === 0) !== (options.stdin === true))

@@ -43,6 +43,7 @@ export const restore: Verb = defineVerb<Options>({
     ['chainkeep restore latest~1:/var/lib/litecoin -t /var/lib/litecoin -n', 'see what would be written'],
   ],
   exitCodes: [10],
+  interrupted: 'the same command goes on from here',
   async run({ io, output, openRepository }, options, [text]) {
     if (!options.target) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
     await using repository = await openRepository()
