@@ -8,19 +8,25 @@ export interface DiffStatistics {
   changedFiles: number
   readonly added: SideStatistics
   readonly removed: SideStatistics
+  /** On both sides, with the same content. */
+  readonly onlyMetadata: NodeCounts
 }
 
-export interface SideStatistics {
+export interface NodeCounts {
   files: number
   directories: number
   others: number
+}
+
+export interface SideStatistics extends NodeCounts {
   /** Of the files that only this side has, and of those in both the chunks that only this side has. */
   bytes: number
 }
 
 export function emptyDiffStatistics(): DiffStatistics {
-  const side = (): SideStatistics => ({ files: 0, directories: 0, others: 0, bytes: 0 })
-  return { changedFiles: 0, added: side(), removed: side() }
+  const counts = (): NodeCounts => ({ files: 0, directories: 0, others: 0 })
+  const side = (): SideStatistics => ({ ...counts(), bytes: 0 })
+  return { changedFiles: 0, added: side(), removed: side(), onlyMetadata: counts() }
 }
 
 /** Counts one change in. A file whose content has changed costs reading those of its lists that have. */
@@ -35,16 +41,20 @@ export async function countChange(
     statistics.added.bytes += added
   }
   if (modifier === 'M') statistics.changedFiles++
-  if (modifier === '-' || modifier === 'T') countNode(statistics.removed, before)
-  if (modifier === '+' || modifier === 'T') countNode(statistics.added, after)
+  if (modifier === 'U') countNode(statistics.onlyMetadata, after)
+  if (modifier === '-' || modifier === 'T') countSide(statistics.removed, before)
+  if (modifier === '+' || modifier === 'T') countSide(statistics.added, after)
 }
 
-function countNode(side: SideStatistics, node: Node | undefined): void {
-  if (node?.type === 'file') {
-    side.files++
-    side.bytes += node.size
-  } else if (node?.type === 'directory') side.directories++
-  else side.others++
+function countSide(side: SideStatistics, node: Node | undefined): void {
+  countNode(side, node)
+  if (node?.type === 'file') side.bytes += node.size
+}
+
+function countNode(counts: NodeCounts, node: Node | undefined): void {
+  if (node?.type === 'file') counts.files++
+  else if (node?.type === 'directory') counts.directories++
+  else counts.others++
 }
 
 /** Bytes in chunks that only `a` has, and in those that only `b` has. Memory: 100 bytes for each chunk below lists that only one has. */

@@ -79,6 +79,7 @@ test('what was added, removed, modified, updated, and made something else', asyn
     changedFiles: 3,
     added: { files: 1, directories: 0, others: 1 },
     removed: { files: 2, directories: 0, others: 0 },
+    onlyMetadata: { files: 1, directories: 0, others: 0 },
   })
   expect(await diff(after, after)).toEqual([])
 })
@@ -108,6 +109,7 @@ test('what is below directories that come, go, or become files', async () => {
     changedFiles: 0,
     added: { files: 2, directories: 1, others: 0, bytes: 7 },
     removed: { files: 2, directories: 3, others: 0, bytes: 3 },
+    onlyMetadata: { files: 0, directories: 0, others: 0 },
   })
 })
 

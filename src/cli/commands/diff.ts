@@ -37,14 +37,17 @@ export const diff: Verb = defineVerb<Options>({
     output.info(`comparing snapshot ${shortId(before.id)} with ${shortId(after.id)}`)
     output.info()
     const statistics = emptyDiffStatistics()
+    let isEqual = true
     for await (const change of diffTrees(repository.load, before.tree, after.tree, after.path)) {
       if (change.modifier === 'U' && !metadata) continue
+      isEqual = false
       await countChange(repository.load, statistics, change)
       output.json({ message_type: 'change', ...pathField(displayPath(change)), modifier: change.modifier })
       output.print(
         `${colourOf(change.modifier, output.paint)(change.modifier)}    ${displayBytes(displayPath(change))}`,
       )
     }
+    if (!isEqual) output.info()
     printStatistics(output, statistics, before.id, after.id)
     return EXIT.done
   },
@@ -75,9 +78,10 @@ function printStatistics(output: Output, statistics: DiffStatistics, source: str
     added: toJson(added),
     removed: toJson(removed),
   })
-  output.info()
-  output.info(`Files:        ${added.files} new, ${removed.files} removed, ${changedFiles} changed`)
-  output.info(`Directories:  ${added.directories} new, ${removed.directories} removed`)
-  output.info(`Others:       ${added.others} new, ${removed.others} removed`)
+  const { files, directories, others } = statistics.onlyMetadata
+  const metadata = (count: number): string => (count > 0 ? `, ${count} only metadata` : '')
+  output.info(`Files:        ${added.files} new, ${removed.files} removed, ${changedFiles} changed${metadata(files)}`)
+  output.info(`Directories:  ${added.directories} new, ${removed.directories} removed${metadata(directories)}`)
+  output.info(`Others:       ${added.others} new, ${removed.others} removed${metadata(others)}`)
   output.info(`Data:         ${formatSize(added.bytes)} new, ${formatSize(removed.bytes)} removed`)
 }

@@ -34,12 +34,12 @@ export const find: Verb = defineVerb<Options>({
     await using repository = await openRepository()
     const snapshots = await selectSnapshots(repository, options.snapshot ?? [], filterOf(io, options))
     const json: unknown[] = []
-    let isFirst = true
+    let isFound = false
     for await (const { stored, entries } of findEntries(repository.load, snapshots, matcher)) {
       if (entries.length === 0) continue
       if (output.isJson) json.push({ matches: entries.map(entryToJson), hits: entries.length, snapshot: stored.id })
-      if (!isFirst) output.print()
-      isFirst = false
+      if (isFound) output.print()
+      isFound = true
       output.print(
         output.paint.bold(
           `${countOf(entries.length, 'match', 'matches')} in snapshot ${shortId(stored.id)} of ${formatTime(stored.snapshot.timeMs)}`,
@@ -47,6 +47,7 @@ export const find: Verb = defineVerb<Options>({
       )
       for (const entry of entries) output.print(options.long ? formatLong(entry) : displayBytes(entry.path))
     }
+    if (!isFound) output.info(`no match in ${countOf(snapshots.length, 'snapshot')}`)
     output.json(json)
     return EXIT.done
   },

@@ -131,7 +131,8 @@ test('find tells in which snapshots what is', async () => {
   expect(await output('find', 'gone', 'new')).toBe(
     '1 match in snapshot <id8> of <time>\n/TMP/node/gone\n\n1 match in snapshot <id8> of <time>\n/TMP/node/new\n',
   )
-  expect(await output('find', '-s', 'latest', 'gone')).toBe('')
+  expect(await output('find', '-s', 'latest', 'gone')).toBe('no match in 1 snapshot\n')
+  expect(await output('find', 'never')).toBe('no match in 2 snapshots\n')
   const [found] = (await run(['find', '--json', 'new'])).json() as unknown as [unknown[]]
   expect(found).toMatchObject([{ hits: 1, matches: [{ path: join(node, 'new'), type: 'file' }] }])
 })
@@ -154,10 +155,17 @@ Data:         <size> new, <size> removed
   })
 
   test('of metadata when asked, and of parts', async () => {
-    expect(await output('diff', '--metadata', 'latest~1', 'latest')).toContain('U    /TMP/node/\n')
+    const whole = await output('diff', '--metadata', 'latest~1', 'latest')
+    expect(whole).toContain('U    /TMP/node/\n')
+    const told = whole.match(/^U /gm)!.length
+    expect(whole).toContain(`Directories:  0 new, 0 removed, ${told} only metadata\n`)
     const part = await output('diff', `latest~1:${node}/blocks`, `latest:${node}/blocks`)
     expect(part).toContain('M    /TMP/node/blocks/blk')
     expect(part).not.toContain('/TMP/node/new')
+  })
+
+  test('of equal snapshots leaves one line between', async () => {
+    expect(await output('diff', 'latest', 'latest')).toMatch(/^comparing .*\n\nFiles: +0 new, 0 removed, 0 changed\n/)
   })
 
   test('for programs', async () => {
