@@ -115,6 +115,19 @@ export function parsedOption<T>(
   })
 }
 
+/** Worker threads, as the library's `threads`. */
+export function threadsOption(): Option {
+  return parsedOption(
+    '--threads <n>',
+    'work on so many cores at once, such as 1 beside a running node (default: all of them)',
+    (text) => (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_THREADS ? Number(text) : undefined),
+    `It is a number from 1 to ${MAX_THREADS}.`,
+  )
+}
+
+/** More than any repository's disk feeds. */
+const MAX_THREADS = 64
+
 /** An option that may be given several times; its value is an array. */
 export function repeatableOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string, earlier: string[] | undefined) => [

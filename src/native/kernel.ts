@@ -11,6 +11,8 @@ import type { CutParameters, FindCuts } from './scan.ts'
  * once in the lanes of vector instructions. Everything works without it.
  */
 export interface Kernel {
+  /** How it hashes. */
+  readonly path: HashPath
   /** `parameters` must be checked already. */
   createFindCuts(parameters: CutParameters): FindCuts
   /** Undefined where OpenSSL is as fast. For a single chunk it always is. */
@@ -68,6 +70,7 @@ export function pickKernel(load: () => Addon | undefined, forced: string | undef
     throw new ChainkeepError('UNSUPPORTED', `there is no ${forced} kernel here, as CHAINKEEP_KERNEL wants it`)
   if (!cuts) return undefined
   return {
+    path: path ?? 'portable',
     createFindCuts: (parameters) => createKernelFindCuts(addon, parameters),
     hashChunks: path && addon.hashChunks[path],
   }

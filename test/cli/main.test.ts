@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { VERBS } from '../../src/cli/verbs.ts'
+import { kernel } from '../../src/native/kernel.ts'
 import { type CliResult, runCli } from '../helpers/run-cli.ts'
+import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
 let tmp: TemporaryDirectory
@@ -55,6 +59,9 @@ describe('wrong usage', () => {
     [['backup', '--type', 'everything', 'x'], 'It is one of incremental, differential, full.'],
     [['backup', '--compression', 'zstd', 'x'], 'It is auto, off, fast, better, max, or a number from -7 to 19.'],
     [['backup', '--compression', '20', 'x'], 'It is auto'],
+    [['backup', '--threads', '0', 'x'], 'It is a number from 1 to 64.'],
+    [['restore', 'latest', '-t', 'x', '--threads', '65'], 'It is a number from 1 to 64.'],
+    [['check', '--threads', 'all'], 'It is a number from 1 to 64.'],
     [['restore', 'latest', '--overwrite', 'nevr', '-t', 'x'], 'Did you mean never?'],
     [['snapshots', '--latest', '0'], 'It is a number from 1 on.'],
     [['snapshots', '--group-by', 'host,path,tagz'], 'Did you mean tags?'],
@@ -119,10 +126,31 @@ describe('global options', () => {
 })
 
 test('the version, in two ways', async () => {
-  expect((await run('version')).stdout).toMatch(/^chainkeep \d+\.\d+\.\d+ on Node\.js v/)
+  expect((await run('version')).stdout).toMatch(
+    /^chainkeep \d+\.\d+\.\d+ on Node\.js v[\d.]+, linux \w+, (kernel \w+|no kernel \(slower\))\n$/,
+  )
   expect((await run('--version')).stdout).toMatch(/^chainkeep \d+\.\d+\.\d+\n$/)
   expect((await run('version', '--json')).json()[0]).toMatchObject({
     message_type: 'version',
     version: expect.any(String),
+    kernel: kernel()?.path ?? null,
   })
+})
+
+test('--threads says how many are started', async () => {
+  writeFileSync(join(tmp.path, 'file'), seededBytes('file', 10_000_000))
+  await run('init')
+  let started = 0
+  const count = (): unknown => started++
+  process.on('worker', count)
+  for (const [threads, line] of [
+    ['1', ['backup', 'file']],
+    ['3', ['restore', 'latest', '-t', 'out']],
+    ['2', ['check', '--read-data']],
+  ] as const) {
+    started = 0
+    expect(await run(...line, '--threads', threads)).toMatchObject({ code: 0 })
+    expect(started).toBe(Number(threads))
+  }
+  process.off('worker', count)
 })

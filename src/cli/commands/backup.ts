@@ -14,6 +14,7 @@ import {
   parsedOption,
   repeatableOption,
   resolvePath,
+  threadsOption,
   type Verb,
 } from '../command.ts'
 import { parseCompression } from '../compression.ts'
@@ -34,6 +35,7 @@ interface Options {
   readonly oneFileSystem?: boolean
   readonly skipIfUnchanged?: boolean
   readonly dryRun?: boolean
+  readonly threads?: number
   readonly stdin?: boolean
   readonly stdinFilename?: string
   readonly init?: boolean
@@ -76,6 +78,7 @@ Every snapshot is complete: each can be restored without the others.`,
       parseCompression,
       'It is auto, off, fast, better, max, or a number from -7 to 19.',
     ),
+    threadsOption(),
   ],
   examples: [
     ['chainkeep backup /var/lib/litecoin', 'store what is new since the last backup'],
@@ -138,6 +141,7 @@ function toBackupOptions({ io }: Context, options: Options, paths: readonly stri
       ? { source: io.stdin, filename: absolutePath({ cwd: '/' }, options.stdinFilename ?? 'stdin') }
       : undefined,
     effort: options.compression,
+    threads: options.threads,
   }
 }
 

@@ -3,7 +3,7 @@ import { Option } from 'commander'
 import { ChainkeepError } from '../../base/errors.ts'
 import { check as runCheck } from '../../maintain/check.ts'
 import type { ReadData } from '../../maintain/read-data.ts'
-import { defineVerb, parsedOption, type Verb } from '../command.ts'
+import { defineVerb, parsedOption, threadsOption, type Verb } from '../command.ts'
 import { tellCheck } from '../describe-check.ts'
 import { EXIT } from '../exit-codes.ts'
 import { parsePercent, parseSize } from '../sizes.ts'
@@ -11,6 +11,7 @@ import { parsePercent, parseSize } from '../sizes.ts'
 interface Options {
   readonly readData?: boolean
   readonly readDataSubset?: ReadData
+  readonly threads?: number
 }
 
 export const check: Verb = defineVerb<Options>({
@@ -24,6 +25,7 @@ every pack is whole. The data itself is read only if asked for: all of it, or a 
       parseSubset,
       'Give for example 1/12, 5% or 10G.',
     ),
+    threadsOption(),
   ],
   examples: [
     ['chainkeep check', 'everything but the data'],
@@ -32,12 +34,13 @@ every pack is whole. The data itself is read only if asked for: all of it, or a 
     ['chainkeep check --read-data-subset 5%', 'some of it, chosen at random'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, { readData, readDataSubset }) {
+  async run({ io, output, openRepository }, { readData, readDataSubset, threads }) {
     if (readData && readDataSubset) throw new ChainkeepError('USAGE', 'give either --read-data or --read-data-subset')
     await using repository = await openRepository()
     const reading = readData ? 'all' : readDataSubset
     const report = await runCheck(repository, {
       readData: reading,
+      threads,
       progress: output.progress,
       signal: io.signal,
     })

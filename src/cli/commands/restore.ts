@@ -1,8 +1,8 @@
 import { Option } from 'commander'
 import { ChainkeepError } from '../../base/errors.ts'
-import type { OverwriteMode } from '../../restore/options.ts'
+import type { OverwriteMode, RestoreResult } from '../../restore/options.ts'
 import { restore as runRestore } from '../../restore/restorer.ts'
-import { choiceOption, defineVerb, repeatableOption, resolvePath, type Verb } from '../command.ts'
+import { choiceOption, defineVerb, repeatableOption, resolvePath, threadsOption, type Verb } from '../command.ts'
 import { tellRestored, tellRestoredItem } from '../describe-restore.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type FilterValues, filterOf, filterOptions, findSnapshotPath } from '../select-snapshots.ts'
@@ -16,6 +16,7 @@ interface Options extends FilterValues {
   readonly sparse?: boolean
   readonly verify?: boolean
   readonly dryRun?: boolean
+  readonly threads?: number
 }
 
 export const restore: Verb = defineVerb<Options>({
@@ -34,6 +35,7 @@ export const restore: Verb = defineVerb<Options>({
     new Option('--sparse', 'make holes of zeros, in every file'),
     new Option('--verify', 'read every file back and compare'),
     new Option('-n, --dry-run', 'change nothing, tell only what would be done'),
+    threadsOption(),
     ...filterOptions(),
   ],
   examples: [
@@ -58,12 +60,18 @@ export const restore: Verb = defineVerb<Options>({
       sparse: options.sparse,
       verify: options.verify,
       dryRun: options.dryRun,
+      threads: options.threads,
       progress: output.progress,
       signal: io.signal,
       onFailure: (failure) => output.failure(failure.path, failure.reason, 'restore'),
       onItem: (item) => tellRestoredItem(output, item, options.dryRun === true),
     })
+    if (options.include && isNothing(result))
+      throw new ChainkeepError('NOT_FOUND', 'nothing in the snapshot fits --include')
     tellRestored(output, result, { id, target: options.target, dryRun: options.dryRun === true })
     return result.failureCount > 0 ? EXIT.failed : EXIT.done
   },
 })
+
+const isNothing = ({ totalBytes: _, ...counts }: RestoreResult): boolean =>
+  Object.values(counts).every((count) => count === 0)

@@ -1,3 +1,4 @@
+import { kernel } from '../../native/kernel.ts'
 import { defineVerb, type Verb } from '../command.ts'
 import { programVersion } from '../environment.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -10,8 +11,17 @@ export const version: Verb = defineVerb({
   ],
   async run({ io, output }) {
     const { arch, version: node } = process
-    output.print(`chainkeep ${programVersion()} on Node.js ${node}, ${io.platform} ${arch}`)
-    output.json({ message_type: 'version', version: programVersion(), node_version: node, os: io.platform, arch })
+    const path = kernel()?.path
+    const speed = path ? `kernel ${path}` : 'no kernel (slower)'
+    output.print(`chainkeep ${programVersion()} on Node.js ${node}, ${io.platform} ${arch}, ${speed}`)
+    output.json({
+      message_type: 'version',
+      version: programVersion(),
+      node_version: node,
+      os: io.platform,
+      arch,
+      kernel: path ?? null,
+    })
     return EXIT.done
   },
 })

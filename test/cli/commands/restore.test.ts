@@ -65,6 +65,15 @@ test('what patterns select, and not over what is there if so wished', async () =
   expect(read('out/wallet.dat')).toBe('mine')
 })
 
+test('patterns that nothing fits are a failure', async () => {
+  for (const more of [[], ['--dry-run'], ['--delete']]) {
+    const { code, stdout, stderr } = await run(['restore', node(), '-t', 'out', '--include', 'walet.dat', ...more])
+    expect([code, stdout, stderr]).toEqual([1, '', 'chainkeep: nothing in the snapshot fits --include\n'])
+  }
+  expect((await run(['restore', node(), '-t', 'out', '--include', 'blocks'])).code).toBe(0)
+  expect((await run(['restore', node(), '-t', 'out', '--include', 'blocks'])).code).toBe(0) // nothing left to do
+})
+
 test('what cannot be restored is named, the rest is, and the code is 1', async () => {
   const packs = join(tmp.path, 'repository/data')
   for (const folder of readdirSync(packs)) rmSync(join(packs, folder), { recursive: true })
