@@ -83,6 +83,8 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   await using lock = dryRun ? undefined : await repository.lock('write')
   const snapshots = await listSnapshots(repository)
   const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
+  if (options.kind === 'differential' && choice.kind === 'full' && choice.group.length > 0)
+    environment.notice('no full snapshot of these paths is left: this one is made full')
   counters.expect(choice.parent?.snapshot.summary)
   await using session = repository.beginWrite({ dryRun, signal })
   await using pool = new WorkerPool({ threads })

@@ -186,6 +186,18 @@ describe('kinds', () => {
     expect((await run({ kind: 'differential' })).snapshot).toMatchObject({ kind: 'full', parent: undefined })
   })
 
+  test('a differential one without a full one left is made full, and that is said', async () => {
+    write('a', '1')
+    const { id, notices } = await run({ kind: 'differential' })
+    expect(notices).toEqual([])
+    await run()
+    await using repository = await openTestRepository(tmp.path)
+    await removeSnapshot(repository, id!)
+    const next = await run({ kind: 'differential' })
+    expect(next.snapshot.kind).toBe('full')
+    expect(next.notices).toContain('no full snapshot of these paths is left: this one is made full')
+  })
+
   test('a change that keeps size and times is found by full only', async () => {
     write('a', 'old')
     utimesSync(join(source, 'a'), 1_000_000_000, 1_000_000_000)
