@@ -10,8 +10,9 @@ import type { Repository } from './repository/repository.ts'
 /**
  * chainkeep as a library: what the command line does, from a program.
  *
- *     await using repository = await openRepository('/backup/node')
+ *     const repository = await openRepository('/backup/node')
  *     const { id } = await backup(repository, { paths: [byteStringOf('/var/lib/litecoin')] })
+ *     await repository.close()
  *
  * Everything that goes wrong on purpose is a `ChainkeepError`; its `code` is the promise, its text is for people.
  */
