@@ -7,14 +7,21 @@ import type { Losses } from '../maintain/salvage-tree.ts'
 import { countOf } from './describe-snapshot.ts'
 import { type Output, pathField } from './output.ts'
 import { formatCount, formatSize } from './sizes.ts'
+import { snakeCaseFields } from './snake-case.ts'
 import { renderPairs } from './table.ts'
-import { formatTime } from './times.ts'
+import { formatDuration, formatTime } from './times.ts'
 
 /** Of each type that people see without --verbose: one lost pack can mean hundreds of lost chunks. */
 const MAX_TOLD_PROBLEMS = 20
 
-/** What a check has found that has read so much of the data. */
-export function tellCheck(output: Output, report: CheckReport, readData: ReadData | undefined): void {
+export interface CheckFacts {
+  /** How much of the data was read. */
+  readonly readData: ReadData | undefined
+  readonly durationMs: number
+}
+
+/** What a check has found. */
+export function tellCheck(output: Output, report: CheckReport, { readData, durationMs }: CheckFacts): void {
   for (const { message } of report.notes) output.notice(message)
   tellProblems(output, report)
   const pairs: [string, string][] = [
@@ -22,6 +29,7 @@ export function tellCheck(output: Output, report: CheckReport, readData: ReadDat
     ['Packs', `${formatCount(report.packs)} with ${formatCount(report.objects)} objects`],
   ]
   if (readData) pairs.push(['Read', describeRead(report, readData)])
+  pairs.push(['Time', formatDuration(durationMs)])
   for (const line of renderPairs(pairs)) output.info(line)
   for (const damaged of report.damagedSnapshots) tellDamaged(output, damaged)
   if (report.healthy) output.info(output.paint.green(`no damage was found${describeScope(readData)}`))
@@ -72,11 +80,11 @@ export function lossesToJson({ count, files, bytes, listed }: Losses): Record<st
   return { count, files, bytes, items: listed.map(({ path, reason }) => ({ ...pathField(path), reason })) }
 }
 
-/** Facts of a problem besides its sentence: paths as JSON has them. */
+/** Facts of a problem besides its sentence. */
 function problemFields({ message: _message, ...problem }: Problem): Record<string, unknown> {
-  if (!('path' in problem)) return problem
+  if (!('path' in problem)) return snakeCaseFields(problem)
   const { path, ...rest } = problem
-  return { ...rest, ...pathField(path) }
+  return { ...snakeCaseFields(rest), ...pathField(path) }
 }
 
 function reportToJson(report: CheckReport): Record<string, unknown> {

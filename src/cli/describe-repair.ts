@@ -20,13 +20,13 @@ export function tellRepairedIndex(output: Output, { packs, objects, unreadable }
 
 export function tellRepairedPacks(output: Output, repaired: readonly RepairedPack[], dryRun: boolean): number {
   for (const { packClass, id, salvaged, lost } of repaired) {
-    output.json({ message_type: 'pack', id, class: packClass, salvaged, lost })
+    output.json({ message_type: 'pack', id, pack_class: packClass, salvaged, lost })
     const losses = lost === undefined ? 'an unknown number' : formatCount(lost)
     output.print(
       `${packClass}/${shortId(id)}: ${formatCount(salvaged)} ${dryRun ? 'can be saved' : 'saved'}, ${losses} lost`,
     )
   }
-  output.json({ message_type: 'summary', dry_run: dryRun || undefined, packs: repaired.length })
+  output.json({ message_type: 'summary', dry_run: dryRun || undefined, packs_repaired: repaired.length })
   if (repaired.length === 0) output.info('no pack is damaged')
   else output.info(`${countOf(repaired.length, 'pack')} ${dryRun ? 'would be repaired' : 'repaired'}`)
   return EXIT.done

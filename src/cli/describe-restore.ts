@@ -5,6 +5,7 @@ import { countOf } from './describe-snapshot.ts'
 import { type Output, pathField } from './output.ts'
 import { formatCount, formatSize } from './sizes.ts'
 import { renderPairs } from './table.ts'
+import { formatDuration } from './times.ts'
 
 /** Once verbose, and in a dry run, what changes; twice: everything. */
 export function tellRestoredItem(output: Output, { path, action, size }: RestoredItem, dryRun: boolean): void {
@@ -21,10 +22,12 @@ export interface RestoreFacts {
   readonly id: SnapshotId
   readonly target: string
   readonly dryRun: boolean
+  readonly durationMs: number
 }
 
 /** What a restore has done. */
-export function tellRestored(output: Output, result: RestoreResult, { id, target, dryRun }: RestoreFacts): void {
+export function tellRestored(output: Output, result: RestoreResult, facts: RestoreFacts): void {
+  const { id, target, dryRun, durationMs } = facts
   output.json({
     message_type: 'summary',
     dry_run: dryRun || undefined,
@@ -34,13 +37,14 @@ export function tellRestored(output: Output, result: RestoreResult, { id, target
     files_restored: result.filesRestored,
     files_updated: result.filesUpdated,
     files_unchanged: result.filesUnchanged,
-    files_skipped: result.filesSkipped,
+    files_skipped: result.filesUnchanged + result.filesSkipped, // as restic counts them, and bytes_skipped
     files_deleted: result.filesDeleted,
     dirs_restored: result.directories,
     total_bytes: result.totalBytes,
     bytes_restored: result.bytesWritten,
     bytes_skipped: result.bytesReused,
     bytes_verified: result.bytesVerified,
+    seconds_elapsed: Math.round(durationMs / 1000),
     error_count: result.failureCount || undefined,
   })
   const files = [
@@ -56,6 +60,7 @@ export function tellRestored(output: Output, result: RestoreResult, { id, target
     ['Reused', `${formatSize(result.bytesReused)} that the target held already`],
   ]
   if (result.bytesVerified > 0) pairs.push(['Verified', formatSize(result.bytesVerified)])
+  pairs.push(['Time', formatDuration(durationMs)])
   for (const line of renderPairs(pairs)) output.info(line)
   if (result.failureCount > 0) output.info(output.paint.red(`${countOf(result.failureCount, 'failure')}: see above`))
   else output.info(`snapshot ${shortId(id)} ${dryRun ? 'would be' : 'is'} restored to ${target}`)

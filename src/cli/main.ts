@@ -2,10 +2,12 @@ import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
 import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
-import { EXIT, EXIT_CODE_HELP, exitCodeOf } from './exit-codes.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { describeCommand } from './help-text.ts'
 import { BROKEN_PIPE, type Io } from './io.ts'
-import { nearest } from './nearest.ts'
 import { Output } from './output.ts'
+import { PROGRAM_HELP } from './program-help.ts'
+import { unknownVerb } from './unknown-verb.ts'
 import { VERBS } from './verbs.ts'
 
 /** Runs one command line (without node and script). Resolves to the exit code; rejects never. */
@@ -47,12 +49,11 @@ const isLost = (reason: unknown): boolean => reason === BROKEN_PIPE || reason in
 function createProgram(session: Session): Command {
   const { io } = session
   const program = new Command('chainkeep')
-    .description('Deduplicating backups of blockchain nodes: hourly snapshots that cost next to nothing.')
     .usage('[options] <verb> …')
     .enablePositionalOptions()
     .exitOverride()
     .helpCommand(false)
-    .helpOption('-h, --help', 'show this, or with a verb what is to know about it')
+    .helpOption('-h, --help', 'show this, or the help of a verb')
     .version(`chainkeep ${programVersion()}`, '--version', 'print the version')
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -61,7 +62,9 @@ function createProgram(session: Session): Command {
       getOutHelpWidth: () => io.stdout.columns,
       getErrHelpWidth: () => io.stderr.columns,
     })
-    .addHelpText('after', PROGRAM_HELP)
+    .on('command:*', ([name]: string[]) => {
+      throw unknownVerb(name!)
+    })
   for (const option of globalOptions()) program.addOption(option)
   for (const { name, summary, group, load } of VERBS) {
     const command = program.command(name).summary(summary).helpGroup(group)
@@ -71,27 +74,24 @@ function createProgram(session: Session): Command {
     })
   }
   program
-    .command('help [verb]')
-    .summary('show what is to know about a verb')
+    .command('help [verb...]')
+    .summary('show help')
     .helpGroup('Look:')
-    .action(async (verb: string | undefined) => {
-      if (verb !== undefined) requireVerb(verb)
+    .action(async ([verb]: string[]) => {
+      // With --help, commander would take any word for a verb.
+      if (verb !== undefined && !VERBS.some(({ name }) => name === verb)) throw unknownVerb(verb)
       session.exitCode = await main(verb === undefined ? ['--help'] : [verb, '--help'], io)
     })
+  // After the verbs, which would inherit the layout.
+  describeCommand(program, DESCRIPTION, PROGRAM_HELP)
   return program
 }
 
-/** With --help, commander would take any word for a verb. */
-function requireVerb(name: string): void {
-  const names = VERBS.map((verb) => verb.name)
-  if (names.includes(name)) return
-  const near = nearest(name, names)
-  throw new ChainkeepError('USAGE', `unknown command '${name}'${near ? ` (did you mean ${near}?)` : ''}`)
-}
+const DESCRIPTION = 'Deduplicating backups of blockchain nodes: hourly snapshots that cost next to nothing.'
 
 function configureVerb(program: Command, command: Command, verb: Verb, session: Session): void {
   declareVerb(command, verb)
-  command.helpOption('-h, --help', 'show this').optionsGroup('Global options:')
+  command.helpOption('-h, --help', 'show this')
   for (const option of globalOptions()) command.addOption(option)
   command.action(async () => {
     const globals = mergeGlobals(program.opts(), command.opts())
@@ -142,28 +142,3 @@ function reportUsage(error: CommanderError, output: Output): number {
   if (error.code !== 'commander.help') output.fatal(message, EXIT.usage)
   return EXIT.usage
 }
-
-const PROGRAM_HELP = `
-Examples:
-  # once
-  chainkeep init --repo /backup/node
-
-  # every hour
-  chainkeep backup --repo /backup/node /var/lib/litecoin
-
-  # on a bad day
-  chainkeep restore --repo /backup/node latest --target /var/lib/litecoin-restored
-
-A snapshot is named by the first digits of its id, by "latest", or by "latest~N", the Nth before the latest;
-"ID:path" means what is at that path in it.
-
-Environment:
-  CHAINKEEP_REPOSITORY     the repository, unless --repo is given
-  CHAINKEEP_CACHE_DIR      the cache, unless --cache-dir is given
-  CHAINKEEP_PROGRESS_FPS   how often a second progress is written
-  NO_COLOR                 set to anything: no colours
-
-Exit codes:
-${EXIT_CODE_HELP.map(([code, meaning]) => `  ${String(code).padEnd(4)}${meaning}`).join('\n')}
-
-"chainkeep help VERB" tells more about each.`

@@ -28,7 +28,7 @@ export function listToJson(id: ObjectId, { height, ids, lengths }: List): Record
 }
 
 export function packToJson({ id, packClass, bytes, objects }: IndexedPack): Record<string, unknown> {
-  return { id, class: packClass, bytes, objects }
+  return { id, pack_class: packClass, bytes, objects }
 }
 
 function nodeToJson(node: Node): Record<string, unknown> {

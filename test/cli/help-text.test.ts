@@ -6,15 +6,18 @@ import { VERBS } from '../../src/cli/verbs.ts'
 import { runCli } from '../helpers/run-cli.ts'
 
 describe.each([80, 120])('at %i columns', (columns) => {
-  test.each(VERBS.map(({ name }) => name))('the help of %s fills its lines, and none is longer', async (name) => {
-    const { stdout } = await runCli(tmpdir(), [name, '--help'], { columns })
-    const lines = stdout.split('\n')
-    for (const [i, line] of lines.entries()) {
-      expect(line.length).toBeLessThanOrEqual(columns)
-      const [nextWord = ''] = (lines[i + 1] ?? '').split(' ')
-      if (/^\w/.test(line) && nextWord !== '') expect(`${line} ${nextWord}`.length).toBeGreaterThan(columns)
-    }
-  })
+  test.each(['', ...VERBS.map(({ name }) => name)])(
+    'the help of %j fills its lines, and none is longer',
+    async (name) => {
+      const { stdout } = await runCli(tmpdir(), name ? [name, '--help'] : ['--help'], { columns })
+      const lines = stdout.split('\n')
+      for (const [i, line] of lines.entries()) {
+        expect(line.length).toBeLessThanOrEqual(columns)
+        const [nextWord = ''] = (lines[i + 1] ?? '').split(' ')
+        if (/^\w/.test(line) && nextWord !== '') expect(`${line} ${nextWord}`.length).toBeGreaterThan(columns)
+      }
+    },
+  )
 })
 
 test('the options of all verbs stand last', async () => {

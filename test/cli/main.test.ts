@@ -22,7 +22,7 @@ describe('help', () => {
     expect(code).toBe(0)
     expect(stderr).toBe('')
     for (const { name, summary } of VERBS) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${summary}`, 'm'))
-    for (const part of ['Examples:', 'CHAINKEEP_REPOSITORY', '130 interrupted', 'latest~N'])
+    for (const part of ['Examples:', 'CHAINKEEP_REPOSITORY', '130  interrupted', 'latest~N'])
       expect(stdout).toContain(part)
   })
 
@@ -40,6 +40,13 @@ describe('help', () => {
       expect((await run('help', name)).stdout).toBe(stdout)
     },
   )
+
+  test('of a verb may be asked for with what follows it', async () => {
+    expect(await run('help', 'repair', 'packs')).toMatchObject({
+      code: 0,
+      stdout: (await run('repair', '--help')).stdout,
+    })
+  })
 
   test('is shown for nothing at all, as wrong usage', async () => {
     const { code, stdout, stderr } = await run()
@@ -69,7 +76,7 @@ describe('wrong usage', () => {
     [['cat', 'confg'], 'did you mean config?'],
     [['backup'], 'what is to be backed up? Give its path'],
     [['backup', '--stdin', 'x'], 'with --stdin there are no paths'],
-    [['backup', '--time', 'yesterday', '.'], '"yesterday" is no time'],
+    [['backup', '--time', 'yesterday', '.'], '"yesterday" is not a time'],
     [['find', ''], 'the pattern "" is empty'],
     [['restore', 'latest'], 'where to? Give a directory with --target'],
     [['restore', 'latest', '--target', ''], 'where to? Give a directory with --target'],
@@ -80,6 +87,10 @@ describe('wrong usage', () => {
     [['snapshots', '--cache-dir', ''], 'an empty path names nothing'],
     [['snapshots', '--path', ''], 'an empty path names nothing'],
     [['help', 'bakup'], "unknown command 'bakup' (did you mean backup?)"],
+    [['nope'], "unknown command 'nope'"],
+    [['unlock'], 'there is no "unlock": locks of dead processes go by themselves'],
+    [['help', 'list'], 'there is no "list": try "snapshots" or "cat"'],
+    [['constructor'], "unknown command 'constructor'"],
   ])('%j ends with code 2: %s', async (argv, message) => {
     await run('init')
     const { code, stdout, stderr } = await run(...argv)

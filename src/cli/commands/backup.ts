@@ -126,7 +126,7 @@ async function openOrCreate(context: Context, { init, dryRun }: Options): Return
 function toBackupOptions({ io }: Context, options: Options, paths: readonly string[]): BackupOptions {
   const timeMs = options.time === undefined ? undefined : parseTime(options.time, io.now())
   if (options.time !== undefined && timeMs === undefined)
-    throw new ChainkeepError('USAGE', `"${options.time}" is no time: give now, or one as 2026-11-21 07:00:00`)
+    throw new ChainkeepError('USAGE', `"${options.time}" is not a time: give now, or for example 2026-11-21 07:00:00`)
   return {
     paths: paths.map((path) => absolutePath(io, path)),
     kind: options.type,

@@ -11,6 +11,7 @@ import { EXIT } from '../exit-codes.ts'
 import { listToJson, manifestToJson, packToJson, treeToJson } from '../metadata-json.ts'
 import { nearest } from '../nearest.ts'
 import { findSnapshotPath, findTree } from '../select-snapshots.ts'
+import { snakeCaseFields } from '../snake-case.ts'
 
 export const cat: Verb = defineVerb({
   description: `Prints what the repository stores, as JSON:
@@ -48,7 +49,7 @@ export const cat: Verb = defineVerb({
 })
 
 const READERS: Readonly<Record<string, (repository: Repository, id: string | undefined) => Promise<unknown>>> = {
-  config: async ({ config }) => config,
+  config: async ({ config }) => snakeCaseFields(config),
   snapshot: async (repository, id) => manifestToJson(await findSnapshot(repository, required(id))),
   tree: async (repository, id) => {
     const tree = isObjectId(required(id)) ? parseObjectId(id!) : (await findTree(repository, id!)).tree

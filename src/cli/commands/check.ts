@@ -36,15 +36,15 @@ every pack is whole. The data itself is read only if asked for: all of it, or a 
   exitCodes: [10],
   async run({ io, output, openRepository }, { readData, readDataSubset, threads }) {
     if (readData && readDataSubset) throw new ChainkeepError('USAGE', 'give either --read-data or --read-data-subset')
+    const startMs = io.now()
     await using repository = await openRepository()
-    const reading = readData ? 'all' : readDataSubset
     const report = await runCheck(repository, {
-      readData: reading,
+      readData: readData ? 'all' : readDataSubset,
       threads,
       progress: output.progress,
       signal: io.signal,
     })
-    tellCheck(output, report, reading)
+    tellCheck(output, report, { readData: readData ? 'all' : readDataSubset, durationMs: io.now() - startMs })
     return report.healthy ? EXIT.done : EXIT.failed
   },
 })

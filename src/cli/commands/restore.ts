@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { ChainkeepError } from '../../base/errors.ts'
-import type { OverwriteMode, RestoreResult } from '../../restore/options.ts'
+import type { OverwriteMode } from '../../restore/options.ts'
 import { restore as runRestore } from '../../restore/restorer.ts'
 import { choiceOption, defineVerb, repeatableOption, resolvePath, threadsOption, type Verb } from '../command.ts'
 import { tellRestored, tellRestoredItem } from '../describe-restore.ts'
@@ -48,6 +48,7 @@ export const restore: Verb = defineVerb<Options>({
   interrupted: 'the same command goes on from here',
   async run({ io, output, openRepository }, options, [text]) {
     if (!options.target) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
+    const startMs = io.now()
     await using repository = await openRepository()
     const { id, snapshot, path } = await findSnapshotPath(repository, text!, filterOf(io, options))
     const result = await runRestore(repository, snapshot, {
@@ -66,12 +67,10 @@ export const restore: Verb = defineVerb<Options>({
       onFailure: (failure) => output.failure(failure.path, failure.reason, 'restore'),
       onItem: (item) => tellRestoredItem(output, item, options.dryRun === true),
     })
-    if (options.include && isNothing(result))
+    if (options.include && Object.values(result).every((count) => count === 0))
       throw new ChainkeepError('NOT_FOUND', 'nothing in the snapshot fits --include')
-    tellRestored(output, result, { id, target: options.target, dryRun: options.dryRun === true })
+    const durationMs = io.now() - startMs
+    tellRestored(output, result, { id, target: options.target, dryRun: options.dryRun === true, durationMs })
     return result.failureCount > 0 ? EXIT.failed : EXIT.done
   },
 })
-
-const isNothing = ({ totalBytes: _, ...counts }: RestoreResult): boolean =>
-  Object.values(counts).every((count) => count === 0)

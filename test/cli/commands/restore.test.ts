@@ -29,6 +29,7 @@ test('everything below its full path, or a directory right into the target', asy
   expect(redact(stdout, tmp.path)).toBe(`Files    2 restored, 0 updated, 0 unchanged
 Written  5.86 KiB of 5.86 KiB
 Reused   0 B that the target held already
+Time     <time>
 snapshot <id8> is restored to part
 `)
   expect(readdirSync(join(tmp.path, 'part'))).toEqual(['blocks', 'wallet.dat'])
@@ -48,6 +49,8 @@ test('only what differs, and deletes what is too much when asked', async () => {
     total_files: 2,
     files_updated: 1,
     files_unchanged: 1,
+    files_skipped: 1,
+    seconds_elapsed: 0,
     files_deleted: 1,
     bytes_restored: 4,
     bytes_skipped: 6000,
