@@ -32,8 +32,10 @@ export async function catchUp(store: IndexStore, options: CatchUpOptions): Promi
   const { backend, notice, progress, signal } = options
   const { unknown, gone } = await compare(store, options)
   for (const id of gone) await store.drop(id)
-  if (unknown.length > 0 && store.whyEmpty !== undefined)
-    notice(`${store.whyEmpty}: building one from ${unknown.length} packs`)
+  if (unknown.length > 0 && store.whyEmpty !== undefined) {
+    const packs = unknown.length === 1 ? 'one pack' : `${unknown.length} packs`
+    notice(store.whyEmpty === '' ? `building the index from ${packs}` : `${store.whyEmpty}: building one from ${packs}`)
+  }
 
   const unreadable: UnreadablePack[] = []
   let done = 0

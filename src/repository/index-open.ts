@@ -6,7 +6,7 @@ import { destroyLevel, isLocked, type LoadedLevel, openLevel, rootMessage } from
 
 /** A database for the index, wherever it could be had. */
 export interface OpenedIndex extends LoadedLevel {
-  /** Why it is empty, as the first half of a sentence, when it had to be made. */
+  /** Why it is empty, as the first half of a sentence, when it had to be made; `''` if that was asked for. */
   readonly whyEmpty: string | undefined
   /** Closes it and removes it if it is private. */
   close(): Promise<void>

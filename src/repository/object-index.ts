@@ -117,7 +117,7 @@ export class ObjectIndex implements AsyncDisposable {
   /** Builds the index again, from the trailers alone. Objects keep their ordinals. Look-ups wait until it is done. */
   async rebuild(): Promise<void> {
     await this.#replacing
-    await this.#replace('the index is to be built again')
+    await this.#replace('')
   }
 
   async close(): Promise<void> {

@@ -41,7 +41,7 @@ describe('check', () => {
     const { code, stdout, stderr } = await run(['check', '--read-data'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(
-      /^Snapshots +2\nPacks +4 with \d+ objects\nRead +1\.\d+ MiB in \d packs\nno damage was found\n$/,
+      /^Snapshots +2\nPacks +4 with \d+ objects\nRead +1\.\d+ MiB in \d packs\nTime +\d+\.\d s\nno damage was found\n$/,
     )
     const quick = (await run(['check'])).stdout
     expect(quick).not.toContain('Read ')
@@ -53,7 +53,7 @@ describe('check', () => {
       const { code, stdout } = await run(['check', '--read-data-subset', part])
       expect(code).toBe(0)
       expect(stdout).toMatch(
-        /^Read +1\.\d+ MiB of 1\.\d+ MiB in 4 of 4 packs\nno damage was found in what was read\n$/m,
+        /^Read +1\.\d+ MiB of 1\.\d+ MiB in 4 of 4 packs\nTime +\d+\.\d s\nno damage was found in what was read\n$/m,
       )
     }
     for (const part of ['0/1', '2/1', '0%', '5', '101%', '0'].filter((each) => each !== '5'))
@@ -88,7 +88,7 @@ describe('check', () => {
     damage()
     const { code, json, stderr } = await run(['check', '--read-data', '--json'])
     expect(code).toBe(1)
-    expect(JSON.parse(stderr)).toMatchObject({ message_type: 'error', type: 'object-corrupt' })
+    expect(JSON.parse(stderr)).toMatchObject({ message_type: 'error', type: 'object-corrupt', pack_class: 'data' })
     expect(json()).toMatchObject([
       { message_type: 'summary', num_errors: 1, broken_packs: [expect.any(String)], snapshots: 2 },
     ])
@@ -101,6 +101,10 @@ describe('repair', () => {
     expect((await run(['repair', 'packs', '--dry-run'])).stdout).toMatch(
       /: \d+ can be saved, 1 lost\n1 pack would be repaired\n$/,
     )
+    expect((await run(['repair', 'packs', '-n', '--json'])).json()).toMatchObject([
+      { message_type: 'pack', pack_class: 'data', lost: 1 },
+      { message_type: 'summary', dry_run: true, packs_repaired: 1 },
+    ])
     expect((await run(['repair', 'packs'])).stdout).toMatch(/: \d+ saved, 1 lost\n1 pack repaired\n$/)
     expect((await run(['check'])).code).toBe(1)
     const planned = await run(['repair', 'snapshots', '-n'])
@@ -120,7 +124,9 @@ describe('repair', () => {
   })
 
   test('builds the index again', async () => {
-    expect((await run(['repair', 'index'])).stdout).toMatch(/^the index is built again: 4 packs with \d+ objects\n$/)
+    const { stdout, stderr } = await run(['repair', 'index'])
+    expect(stderr).toBe('chainkeep: building the index from 4 packs\n')
+    expect(stdout).toMatch(/^the index is built again: 4 packs with \d+ objects\n$/)
   })
 
   test('refuses what makes no sense', async () => {

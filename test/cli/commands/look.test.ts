@@ -226,7 +226,7 @@ describe('cat', () => {
   }
 
   test('prints what is stored', async () => {
-    expect(await cat('config')).toMatchObject({ version: 1, chunker: { averageBytes: 65_536 } })
+    expect(await cat('config')).toMatchObject({ version: 1, chunker: { average_bytes: 65_536 } })
     expect(await cat('snapshot', 'latest~1')).toMatchObject({ tags: ['first', 'x'], kind: 'full' })
     const tree = await cat('tree', `latest:${node}`)
     expect(tree).toMatchObject({ height: 0, nodes: [{ name: 'blocks', tree: expect.any(String) }, {}, {}, {}] })
