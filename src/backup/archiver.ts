@@ -170,6 +170,7 @@ async function storePaths({
       path === undefined ? [] : [byteStringOf(path)],
     ),
     onLeftOut: (path) => environment.notice(`${displayBytes(path)} belongs to chainkeep and is left out`),
+    onEmptied: (path) => environment.notice(`the excludes leave nothing of ${displayBytes(path)}`),
     onError: (path, error) => counters.fail({ path, reason: reasonOf(error) }),
   }
   counters.scanLater(walk)

@@ -50,7 +50,7 @@ export class Counters {
     const scan = async (): Promise<void> => {
       const totals = { files: 0, bytes: 0 }
       let events = 0
-      for (const event of walkSource({ ...walk, onError: () => {}, onLeftOut: () => {} })) {
+      for (const event of walkSource({ ...walk, onError: () => {}, onLeftOut: () => {}, onEmptied: () => {} })) {
         if (++events % EVENTS_PER_TURN === 0) await setImmediate()
         if (stop.signal.aborted) return
         if (event.type !== 'entry' || !event.stats.isFile()) continue

@@ -25,6 +25,8 @@ export interface WalkOptions {
   /** Directories that are passed over, by whatever path the walk comes to them, and who hears of it. */
   readonly leaveOut: readonly ByteString[]
   readonly onLeftOut: (path: ByteString) => void
+  /** Hears of sources that the excludes leave nothing of. */
+  readonly onEmptied?: (path: ByteString) => void
   /** What cannot be looked at. */
   readonly onError: (path: ByteString, error: unknown) => void
 }
@@ -54,6 +56,8 @@ export function isBelow(path: ByteString, above: ByteString): boolean {
 class Walker {
   readonly #options: WalkOptions
   readonly #leaveOut: readonly BigIntStats[]
+  #taken = 0
+  #excluded = 0
 
   constructor(options: WalkOptions) {
     this.#options = options
@@ -85,7 +89,13 @@ class Walker {
   /** The source is `/` itself: it has no name and no node. */
   *#walkRoot(path: ByteString): Generator<SourceEvent, void, undefined> {
     const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
-    if (stats) yield* this.#walkDirectory(path, stats.dev)
+    if (stats) yield* this.#walkSourceDirectory(path, stats.dev)
+  }
+
+  *#walkSourceDirectory(path: ByteString, device: bigint): Generator<SourceEvent, void, undefined> {
+    const [taken, excluded] = [this.#taken, this.#excluded]
+    yield* this.#walkDirectory(path, device)
+    if (this.#taken === taken && this.#excluded > excluded) this.#options.onEmptied?.(path)
   }
 
   *#walkDirectory(path: ByteString, device: bigint): Generator<SourceEvent, void, undefined> {
@@ -102,12 +112,16 @@ class Walker {
     if (!stats) return
     const isSource = device === undefined
     const isDirectory = stats.isDirectory()
-    if (!isSource && excludes.matches(path, isDirectory)) return
+    if (!isSource && excludes.matches(path, isDirectory)) {
+      this.#excluded++
+      return
+    }
+    if (!isSource) this.#taken++
     if (!isDirectory) return yield { type: 'entry', path, name, stats }
     if (this.#leaveOut.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino)) return onLeftOut(path)
     yield { type: 'enter', path, name, stats, isAncestor: false }
-    if (isSource || !oneFileSystem || stats.dev === device)
-      yield* this.#walkDirectory(path, isSource ? stats.dev : device)
+    if (isSource) yield* this.#walkSourceDirectory(path, stats.dev)
+    else if (!oneFileSystem || stats.dev === device) yield* this.#walkDirectory(path, device)
     yield { type: 'leave', path }
   }
 

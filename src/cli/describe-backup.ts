@@ -1,6 +1,7 @@
 import type { BackupOptions, BackupResult } from '../backup/archiver.ts'
 import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
+import type { Snapshot, SnapshotSummary } from '../format/snapshot.ts'
 import { countOf, summaryToJson } from './describe-snapshot.ts'
 import { type Output, pathField } from './output.ts'
 import { formatCount, formatRatio, formatSize } from './sizes.ts'
@@ -46,12 +47,18 @@ export function tellSummary(output: Output, { id, snapshot, skipped }: BackupRes
     ['Files', files.join(', ')],
     ['Read', `${formatSize(summary.bytesRead)} of ${formatSize(summary.totalBytes)}`],
     [dryRun ? 'Would add' : 'Added', formatSize(summary.bytesAdded)],
-    ['Stored', `${formatSize(summary.bytesStored)} (ratio ${formatRatio(summary.bytesStored, summary.bytesAdded)})`],
+    [dryRun ? 'Would store' : 'Stored', formatSize(summary.bytesStored) + describeRatio(summary)],
     ['Time', formatDuration(summary.durationMs)],
   ] as const
   for (const line of renderPairs(pairs)) output.info(line)
   if (failureCount > 0)
     output.info(output.paint.yellow(`${countOf(failureCount, 'entry', 'entries')} missing or torn: see above`))
   if (skipped) output.info('nothing has changed: no snapshot was made')
-  else if (id) output.info(`snapshot ${output.paint.bold(shortId(id))} saved (${snapshot.kind})`)
+  else if (id)
+    output.info(`snapshot ${output.paint.bold(shortId(id))} saved (${snapshot.kind}${describeParent(snapshot)})`)
 }
+
+const describeRatio = ({ bytesStored, bytesAdded }: SnapshotSummary): string =>
+  bytesAdded > 0 ? ` (ratio ${formatRatio(bytesStored, bytesAdded)})` : ''
+
+const describeParent = ({ parent }: Snapshot): string => (parent ? `, since ${shortId(parent)}` : '')

@@ -54,9 +54,12 @@ export function tellRestored(output: Output, result: RestoreResult, facts: Resto
     result.filesSkipped > 0 && `${formatCount(result.filesSkipped)} skipped`,
     result.filesDeleted > 0 && `${formatCount(result.filesDeleted)} deleted`,
   ]
+  const isComplete = result.failureCount + result.filesSkipped === 0
+  const isLess = result.bytesWritten + result.bytesReused < result.totalBytes
+  const holes = isComplete && isLess && result.bytesReused === 0 ? ' (the rest are holes)' : ''
   const pairs: [string, string][] = [
     ['Files', files.filter((part) => part).join(', ')],
-    [dryRun ? 'To write' : 'Written', `${formatSize(result.bytesWritten)} of ${formatSize(result.totalBytes)}`],
+    [dryRun ? 'To write' : 'Written', `${formatSize(result.bytesWritten)} of ${formatSize(result.totalBytes)}${holes}`],
     ['Reused', `${formatSize(result.bytesReused)} that the target held already`],
   ]
   if (result.bytesVerified > 0) pairs.push(['Verified', formatSize(result.bytesVerified)])

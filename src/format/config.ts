@@ -77,7 +77,7 @@ export function decodeConfig(bytes: Uint8Array, file: string): RepositoryConfig 
   const checksum = Buffer.from(reader.bytesView(CHECKSUM_BYTES))
   reader.end()
   if (!checksum.equals(sha3_256(bytes.subarray(0, bytes.length - CHECKSUM_BYTES))))
-    throw new ChainkeepError('CORRUPT', `${file}: the config has changed: its checksum does not fit`, {
+    throw new ChainkeepError('CORRUPT', `${file}: its checksum does not fit`, {
       file,
       offset: 0,
     })

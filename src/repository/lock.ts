@@ -99,7 +99,7 @@ async function refuseConflict(
     return
   }
   const work = lock.mode === 'prune' ? 'pruning' : 'writing to'
-  const since = new Date(lock.timeMs).toISOString()
+  const since = new Date(lock.timeMs).toLocaleString('sv-SE') // as 2026-11-21 07:00:00, in local time
   throw new ChainkeepError(
     'LOCKED',
     `process ${lock.pid} on ${lock.host} is ${work} the repository (seen ${since}); try again when it has finished`,

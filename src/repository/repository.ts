@@ -44,7 +44,7 @@ export async function initRepository(
   return config
 }
 
-/** Rejects NO_REPOSITORY, NOT_A_REPOSITORY, UNSUPPORTED, BAD_FORMAT, CORRUPT. The repository takes ownership of `backend`. */
+/** Rejects NO_REPOSITORY, NOT_A_REPOSITORY, UNSUPPORTED, or TRUNCATED, BAD_FORMAT, CORRUPT for damage. The repository takes ownership of `backend`. */
 export async function openRepository(
   backend: Backend,
   environment: Environment,
@@ -65,8 +65,19 @@ export async function openRepository(
   }
   if (size > MAX_CONFIG_BYTES)
     throw new ChainkeepError('NOT_A_REPOSITORY', `${file} is not the config of a chainkeep repository`, { file })
-  const config = decodeConfig(await backend.get('config', ''), file)
+  const config = readConfig(await backend.get('config', ''), file)
   return new Repository(backend, config, environment, progress)
+}
+
+function readConfig(bytes: Uint8Array, file: string): RepositoryConfig {
+  try {
+    return decodeConfig(bytes, file)
+  } catch (error) {
+    if (!isCode(error, 'TRUNCATED', 'BAD_FORMAT', 'CORRUPT')) throw error
+    const reason = error.message.replace(`${file}: `, '')
+    const message = `${file} is damaged: ${reason}; copy it back from another copy of the repository`
+    throw new ChainkeepError(error.code, message, error.details, error)
+  }
 }
 
 /** An open repository: objects by kind and id over a backend. */

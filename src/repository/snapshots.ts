@@ -96,12 +96,7 @@ export async function findSnapshotId(
     const snapshots = await listSnapshots(repository, filter)
     const found = snapshots.at(-1 - Number(latest[1] ?? 0))
     if (found) return found.id
-    const count = snapshots.length === 1 ? 'only 1 snapshot fits' : `${snapshots.length} snapshots fit`
-    throw new ChainkeepError(
-      'NOT_FOUND',
-      `there is no snapshot "${text}": ${count}; "chainkeep snapshots" lists them`,
-      { text },
-    )
+    throw new ChainkeepError('NOT_FOUND', whyNotFound(text, snapshots.length, filter), { text })
   }
   if (!/^[0-9a-f]{1,64}$/.test(text))
     throw new ChainkeepError(
@@ -121,6 +116,19 @@ export async function findSnapshotId(
   if (!id)
     throw new ChainkeepError('NOT_FOUND', `there is no snapshot "${text}"; "chainkeep snapshots" lists them`, { text })
   return id
+}
+
+/** Why there is no such `latest~N` among so many snapshots. */
+function whyNotFound(text: string, count: number, { hosts, tags, paths }: SnapshotFilter): string {
+  const isNarrowed = [hosts, tags, paths].some((each) => each !== undefined && each.length > 0)
+  if (count === 0)
+    return isNarrowed ? 'no snapshot fits; "chainkeep snapshots" lists them' : 'there are no snapshots yet'
+  const there = isNarrowed
+    ? count === 1
+      ? 'only 1 fits'
+      : `only ${count} fit`
+    : `there ${count === 1 ? 'is' : 'are'} only ${count}`
+  return `there is no snapshot "${text}": ${there}; "chainkeep snapshots" lists them`
 }
 
 /** Splits `ID:sub/path` into the snapshot's text and the absolute path, `/` when none is given. */

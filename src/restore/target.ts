@@ -1,7 +1,7 @@
 import { type BigIntStats, chmodSync, lstatSync, mkdirSync, realpathSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { type ByteString, byteStringOf, fromByteString, joinPath, toByteString } from '../base/bytes.ts'
-import { errnoOf, fileError } from '../base/errors.ts'
+import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import { isSafeName } from '../format/node.ts'
 import type { OverwriteMode } from './options.ts'
 
@@ -13,11 +13,13 @@ export interface Target {
   readonly isNew: boolean
 }
 
-/** Where `target` really is, without making it. Rejects DENIED, IO. */
+/** Where `target` really is, without making it. Throws EXISTS if it is something else, DENIED, IO. */
 export function findTarget(target: string): Target {
   try {
-    const isNew = !statSync(target, { throwIfNoEntry: false })
-    return { path: realPath(resolve(target)), isNew }
+    const stats = statSync(target, { throwIfNoEntry: false })
+    if (stats && !stats.isDirectory())
+      throw new ChainkeepError('EXISTS', `cannot restore into ${target}: it is not a directory`, { target })
+    return { path: realPath(resolve(target)), isNew: !stats }
   } catch (error) {
     throw fileError(`cannot restore into ${target}`, error, { target })
   }

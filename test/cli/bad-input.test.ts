@@ -94,7 +94,11 @@ describe('the repository', () => {
     bytes[20]! ^= 1
     chmodSync(inTmp('repository/config'), 0o600)
     writeFileSync(inTmp('repository/config'), bytes)
-    await expectFailure(['snapshots'], 1, /config: the config has changed: its checksum does not fit/)
+    await expectFailure(
+      ['snapshots'],
+      1,
+      /config is damaged: its checksum does not fit; copy it back from another copy of the repository\n$/,
+    )
   })
 
   test('is there already, or its place is taken', async () => {
@@ -116,7 +120,11 @@ describe('the repository', () => {
     await run(['init'])
     await using repository = await openTestRepository(tmp.path)
     await using _lock = await repository.lock('prune')
-    await expectFailure(['backup', 'node'], 11, /^chainkeep: process \d+ on test-host is pruning the repository/)
+    await expectFailure(
+      ['backup', 'node'],
+      11,
+      /^chainkeep: process \d+ on test-host is pruning the repository \(seen \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\); /,
+    )
   })
 
   test('was locked by a process that is dead', async () => {
@@ -141,9 +149,17 @@ describe('a snapshot', () => {
     const [name] = readdirSync(inTmp('repository/snapshots'))
     const other = createHash('sha256').update(name!).digest('hex')
     await expectFailure(['ls', other], 1, `there is no snapshot "${other}"; "chainkeep snapshots" lists them`)
-    await expectFailure(['ls', 'latest~1'], 1, /there is no snapshot "latest~1": only 1 snapshot fits/)
+    await expectFailure(['ls', 'latest~1'], 1, /there is no snapshot "latest~1": there is only 1; "chainkeep/)
+    await expectFailure(['ls', 'latest~1', '--host', 'test-host'], 1, /there is no snapshot "latest~1": only 1 fits; /)
+    await run(['backup', 'node'])
+    await expectFailure(['ls', 'latest~99'], 1, /there is no snapshot "latest~99": there are only 2; /)
     await expectFailure(['ls', 'newest'], 1, /"newest" is not a snapshot: give the first digits of its id/)
-    await expectFailure(['restore', 'latest', '-t', 'x', '--host', 'other'], 1, /0 snapshots fit/)
+    await expectFailure(['restore', 'latest', '-t', 'x', '--host', 'other'], 1, /no snapshot fits/)
+  })
+
+  test('is not there yet', async () => {
+    await run(['init', '--repo', 'other'])
+    await expectFailure(['ls', 'latest', '--repo', 'other'], 1, 'there are no snapshots yet')
   })
 
   test('is ambiguous', async () => {
@@ -197,6 +213,16 @@ describe('the source', () => {
       await expectFailure(['backup', path], 1, /lies inside the repository .*: a repository cannot back up itself/)
   })
 
+  test('is left empty by its own excludes', async () => {
+    mkdirSync(inTmp('empty'))
+    expect(await run(['backup', 'node', 'empty', '-e', 'file'])).toMatchObject({
+      code: 0,
+      stderr: `chainkeep: the excludes leave nothing of ${inTmp('node')}\n`,
+    })
+    writeFileSync(inTmp('node/other'), '')
+    expect((await run(['backup', 'node', 'empty', '-e', 'file'])).stderr).toBe('')
+  })
+
   test('is said to be left out by a file that is not there', async () => {
     await expectFailure(['backup', 'node', '--exclude-file', 'no'], 1, 'cannot read no: no such file or directory')
   })
@@ -209,6 +235,11 @@ describe('the target', () => {
   })
 
   test('cannot be made', async () => {
+    await expectFailure(
+      ['restore', 'latest', '-t', 'node/file'],
+      1,
+      `cannot restore into ${inTmp('node/file')}: it is not a directory`,
+    )
     await expectFailure(['restore', 'latest', '-t', 'node/file/x'], 1, /node\/file\/x/)
     await expectFailure(['restore', 'latest', '-t', '/sys/chainkeep'], 1, /\/sys\/chainkeep/)
   })

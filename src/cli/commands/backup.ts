@@ -4,7 +4,6 @@ import { type BackupOptions, backup as runBackup } from '../../backup/archiver.t
 import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
 import type { SnapshotKind } from '../../format/snapshot.ts'
 import type { Effort } from '../../native/compress.ts'
-import { createLocalRepository } from '../../repository/local.ts'
 import { findSnapshot } from '../../repository/snapshots.ts'
 import {
   absolutePath,
@@ -18,6 +17,7 @@ import {
   type Verb,
 } from '../command.ts'
 import { parseCompression } from '../compression.ts'
+import { createRepository } from '../create-repository.ts'
 import { tellItem, tellSummary } from '../describe-backup.ts'
 import { EXIT } from '../exit-codes.ts'
 import { splitCommas } from '../select-snapshots.ts'
@@ -116,9 +116,7 @@ async function openOrCreate(context: Context, { init, dryRun }: Options): Return
     return await context.openRepository()
   } catch (error) {
     if (!isCode(error, 'NO_REPOSITORY') || !init || dryRun) throw error
-    const path = context.repositoryPath()
-    await createLocalRepository(path, context.environment)
-    context.output.notice(`created a repository at ${path}`)
+    context.output.notice((await createRepository(context)).message)
     return await context.openRepository()
   }
 }

@@ -36,6 +36,9 @@ test('ends with a summary', async () => {
     "
   `)
   expect(first).toMatchObject({ code: 0, stderr: '' })
+  const unchanged = await run(['backup', 'node'])
+  expect(unchanged.stdout).toMatch(/^Stored {2}0 B\n/m)
+  expect(unchanged.stdout).toContain(`saved (incremental, since ${first.stdout.match(/snapshot ([0-9a-f]{8})/)![1]})\n`)
   const second = await run(['backup', 'node', '-q'])
   expect(second).toMatchObject({ code: 0, stdout: '', stderr: '' })
 })
@@ -76,14 +79,23 @@ test('a dry run tells what would be added and makes nothing', async () => {
   const { stdout, code } = await run(['backup', 'node', '--dry-run'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/^Would add +5\.\d+ KiB$/m)
+  expect(stdout).toMatch(/^Would store +\d+ B \(ratio \d+\.\d+x\)$/m)
   expect(stdout).not.toContain('saved')
   expect((await run(['snapshots', '--json'])).stdout).toBe('[]\n')
+})
+
+test('init says what comes next', async () => {
+  const { stdout } = await run(['init'])
+  expect(redact(stdout, tmp.path)).toBe(
+    'created repository <id8> at /TMP/repository\nnext: chainkeep backup --repo /TMP/repository PATH\n',
+  )
+  expect((await run(['init', '-r', "it's"])).stdout).toContain(`--repo '${tmp.path}/it'\\''s' PATH\n`)
 })
 
 test('makes the repository with --init, once', async () => {
   expect(await run(['backup', 'node', '--init'])).toMatchObject({
     code: 0,
-    stderr: `chainkeep: created a repository at ${join(tmp.path, 'repository')}\n`,
+    stderr: expect.stringMatching(/^chainkeep: created repository [0-9a-f]{8} at .*\/repository\n$/),
   })
   expect(await run(['backup', 'node', '--init'])).toMatchObject({ code: 0, stderr: '' })
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
@@ -57,6 +57,15 @@ test('only what differs, and deletes what is too much when asked', async () => {
     bytes_verified: 6004,
   })
   expect(read('out/wallet.dat')).toBe('keys')
+})
+
+test('holes are not written, and that is said', async () => {
+  writeFileSync(join(tmp.path, 'node/zeros'), '')
+  truncateSync(join(tmp.path, 'node/zeros'), 2 ** 20)
+  await run(['backup', 'node'])
+  const { stdout } = await run(['restore', node(), '-t', 'out', '--sparse'])
+  expect(stdout).toMatch(/^Written {2}5\.86 KiB of 1\.01 MiB \(the rest are holes\)$/m)
+  expect((await run(['restore', node(), '-t', 'out', '--sparse'])).stdout).not.toContain('holes')
 })
 
 test('what patterns select, and not over what is there if so wished', async () => {
