@@ -178,7 +178,16 @@ class LocalBackend implements Backend {
         .filter(({ name, isDirectory }) => isDirectory === directories && accept(name))
         .map(({ name }) => name)
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return [] // a folder that was lost with its files, or never made
+      const isMissing = errnoOf(error) === 'ENOENT' // a folder that was lost with its files, or never made
+      if (isMissing && path !== join(this.location, 'snapshots')) return []
+      // No snapshots and no place for them are two things: taken for the first, the second would let prune free everything.
+      if (isMissing)
+        throw new ChainkeepError(
+          'NOT_FOUND',
+          `${path} is missing: the repository was not copied whole, or part of it is not mounted; bring it back, or make it if there were no snapshots`,
+          { path },
+          error,
+        )
       throw fileError(`cannot list ${path}`, error)
     }
   }

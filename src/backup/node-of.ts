@@ -91,7 +91,11 @@ function owned({ accounts }: NodeMaker, name: ByteString, stats: BigIntStats): C
 }
 
 async function commonFields(maker: NodeMaker, path: ByteString, name: ByteString, stats: BigIntStats): Promise<Common> {
-  return { ...owned(maker, name, stats), mtimeNs: stats.mtimeNs, attributes: await attributesOf(maker, path) }
+  return {
+    ...owned(maker, name, stats),
+    mtimeNs: withinFormat(stats.mtimeNs),
+    attributes: await attributesOf(maker, path),
+  }
 }
 
 async function attributesOf({ save, onError }: NodeMaker, path: ByteString): Promise<Node['attributes']> {
@@ -111,4 +115,10 @@ function readAttributes(path: ByteString, onError: (error: unknown) => void): re
     onError(error)
     return []
   }
+}
+
+/** File systems hold times beyond the year 2262, where the format's 64 bits end (FORMAT.md §7): the nearest it can hold. */
+function withinFormat(mtimeNs: bigint): bigint {
+  if (BigInt.asIntN(64, mtimeNs) === mtimeNs) return mtimeNs
+  return mtimeNs < 0n ? -(2n ** 63n) : 2n ** 63n - 1n
 }

@@ -83,8 +83,8 @@ export async function findSnapshot(
 
 /**
  * The id that `text` names: a prefix of it, `latest`, or `latest~N` (N before the latest). `filter` narrows `latest` only.
- * A snapshot that is found by its digits need not be readable. Rejects NOT_FOUND, or BAD_ID when a prefix is not one
- * or fits several.
+ * A snapshot that is found by its digits need not be readable; for `latest` all must be, lest an older one pass for it
+ * (CORRUPT). Rejects NOT_FOUND, or BAD_ID when a prefix is not one or fits several.
  */
 export async function findSnapshotId(
   repository: Repository,
@@ -93,7 +93,14 @@ export async function findSnapshotId(
 ): Promise<SnapshotId> {
   const latest = /^latest(?:~(\d+))?$/.exec(text)
   if (latest) {
-    const snapshots = await listSnapshots(repository, filter)
+    const snapshots = await listSnapshots(repository, filter, (id, error) => {
+      throw new ChainkeepError(
+        'CORRUPT',
+        `which snapshot is "${text}" is not known, since ${id} cannot be read (${error.message}): name one by its id`,
+        { id },
+        error,
+      )
+    })
     const found = snapshots.at(-1 - Number(latest[1] ?? 0))
     if (found) return found.id
     throw new ChainkeepError('NOT_FOUND', whyNotFound(text, snapshots.length, filter), { text })

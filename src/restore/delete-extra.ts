@@ -11,7 +11,7 @@ export function listTarget(path: ByteString): ByteString[] {
 
 /**
  * Deletes what is at `target`, which would be `path` in the snapshot, and what is below it, as far as the patterns select
- * it. Never follows links and spares the repository. Answers whether it is gone (or would be, in a dry run).
+ * it. Never follows links, and spares the repository, other file systems, and what the backup could not read. Answers whether it is gone (or would be, in a dry run).
  */
 export function deleteExtra(job: RestoreJob, target: ByteString, path: ByteString): boolean {
   try {
@@ -42,11 +42,12 @@ export function makeWay(job: RestoreJob, target: ByteString, path: ByteString, s
 
 function deleteEntry(job: RestoreJob, target: ByteString, path: ByteString, stats: BigIntStats): boolean {
   const { selection, options, report } = job
+  if (job.unread.has(path)) return false
   const isDirectory = stats.isDirectory()
   const isSelected = selection.isSelected(path, isDirectory)
   if (isDirectory) {
     if (!isSelected && !selection.mayHoldSelected(path)) return false
-    if (isRepository(job, target)) return false
+    if (isRepository(job, target) || isMountPoint(target, stats)) return false
     const left = listTarget(target).filter((name) => !deleteExtra(job, joinPath(target, name), joinPath(path, name)))
     if (left.length > 0) return false
   }
@@ -63,4 +64,10 @@ function deleteEntry(job: RestoreJob, target: ByteString, path: ByteString, stat
 function isRepository({ repository }: RestoreJob, target: ByteString): boolean {
   const directory = repository.backend.localDirectory
   return directory !== undefined && toByteString(realpathSync(directory, { encoding: 'buffer' })) === target
+}
+
+/** Another file system is no part of what was backed up or left out: it is only there today. */
+function isMountPoint(target: ByteString, stats: BigIntStats): boolean {
+  const above = lstat(joinPath(target, '..' as ByteString))
+  return above !== undefined && above.dev !== stats.dev
 }

@@ -55,7 +55,7 @@ function openLevel(job: RestoreJob, parent: Level | undefined, event: SnapshotEv
   try {
     const found = parent ? lookAtDirectory(parent, path, options.overwrite ?? 'always') : rootState(job)
     const state = found === 'missing' && !options.dryRun ? 'closed' : found // it could not be made
-    const mayDelete = options.deleteExtra && event.isWhole && state === 'open'
+    const mayDelete = options.deleteExtra && event.isWhole && state === 'open' && !job.unread.has(event.path)
     return { ...base, state, existing: mayDelete ? listTarget(path) : [] }
   } catch (error) {
     report.failCall(event.path, 'cannot list', path, error)

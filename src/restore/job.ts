@@ -17,4 +17,6 @@ export interface RestoreJob {
   readonly ownership: Ownership
   readonly report: Report
   readonly pool: WorkerPool
+  /** Paths in the snapshot that could not be read for it: what the target has there is no leftover. */
+  readonly unread: ReadonlySet<string>
 }

@@ -35,7 +35,13 @@ export async function restore(
   const report = new Report(options, target.path)
   const ownership = { isRoot: process.geteuid?.() === 0, accounts: createAccounts() }
   await using pool = new WorkerPool({ threads })
-  const job: RestoreJob = { repository, source, selection, target, options, ownership, report, pool }
+  const unread = new Set<string>(snapshot.failures.map(({ path }) => path))
+  const job: RestoreJob = { repository, source, selection, target, options, ownership, report, pool, unread }
+  if (options.deleteExtra && snapshot.failureCount > unread.size)
+    throw new ChainkeepError(
+      'REFUSED',
+      `the snapshot lacks ${snapshot.failureCount} files that could not be read and does not name them all: restore without deleting`,
+    )
   refuseHarm(job, target)
   if (!dryRun) makeTarget(target, options.target)
   if (source.path === '/' && selection.isWhole) report.expect(snapshot.summary.totalFiles, snapshot.summary.totalBytes)

@@ -75,7 +75,8 @@ describe('files lie where the format says', () => {
   test('and folders that are lost hold nothing', async () => {
     await using tmp = await temporaryDirectory()
     const backend = localBackend(join(tmp.path, 'nowhere'))
-    for (const kind of ['data', 'snapshots'] as const) expect(await namesOf(backend, kind)).toEqual([])
+    for (const kind of ['data', 'meta', 'locks'] as const) expect(await namesOf(backend, kind)).toEqual([])
+    await expect(namesOf(backend, 'snapshots')).rejects.toMatchObject({ code: 'NOT_FOUND' }) // not "there are none"
     expect(await backend.removeLeftovers()).toBe(0)
     await expect(backend.put('data', NAME, [BYTES])).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })

@@ -325,6 +325,21 @@ describe('kinds', () => {
     expect(next.notices).toEqual([])
   })
 
+  test('times that the format cannot hold spoil nothing', async () => {
+    write('a', '1')
+    for (const [name, date] of [
+      ['late', '2300-01-01'],
+      ['early', '1500-01-01'],
+    ] as const) {
+      write(name, 'x')
+      execFileSync('touch', ['-d', date, join(source, name)])
+    }
+    const { nodes } = await run()
+    expect(nodes.get('a')).toMatchObject({ size: 1 })
+    for (const name of ['late', 'early'])
+      expect(BigInt.asIntN(64, nodes.get(name)!.mtimeNs!)).toBe(nodes.get(name)!.mtimeNs)
+  })
+
   test('removed, added, replaced and moved entries', async () => {
     for (const name of ['a', 'b', 'c', 'd']) write(name, name)
     mkdirSync(join(source, 'sub'))

@@ -29,6 +29,7 @@ async function restoreInWindows(at: Restoring, snapshot: Snapshot, windowWrites:
   await using pool = new WorkerPool({ threads: 2 })
   const report = new Report(options, target.path)
   const job: RestoreJob = {
+    unread: new Set(),
     repository: at.repository,
     source: await findSource(at.repository.load, snapshot.tree, byteStringOf('/')),
     selection: createSelection(),
