@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -14,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ByteReader, type ByteString, ByteWriter, fromByteString, toByteString } from '../base/bytes.ts'
+import { makeDirectories } from '../base/directories.ts'
 import { errnoOf } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
 
@@ -52,7 +52,7 @@ export class FileCacheWriter implements Disposable {
 
   constructor(cacheDirectory: string, startMs: number) {
     this.#folder = folderOf(cacheDirectory)
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    makeDirectories(this.#folder)
     this.#path = join(this.#folder, `unfinished-${randomBytes(8).toString('hex')}`) // there may be several at once
     this.#fd = openSync(this.#path, 'wx', 0o600)
     this.#push(new ByteWriter(10).u8(TYPE.header).u8(VERSION).u64(startMs).finish())

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { forEachLimited } from '../base/async.ts'
+import { makeDirectories } from '../base/directories.ts'
 import { type ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import { isAlive } from '../base/processes.ts'
 import { indexDamage } from './index-layout.ts'
@@ -27,7 +28,7 @@ export async function makePrivateFolder(directory: string): Promise<string> {
 export async function whyNotWritable(directory: string): Promise<ChainkeepError | undefined> {
   const probe = join(directory, `probe-${randomBytes(8).toString('hex')}`)
   try {
-    await mkdir(directory, { recursive: true })
+    makeDirectories(directory)
     await writeFile(probe, Buffer.alloc(PROBE_BYTES))
     return undefined
   } catch (error) {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { makeDirectories } from '../base/directories.ts'
 import { ID_BYTES, packIdAt } from '../base/ids.ts'
 import type { Repository } from './repository.ts'
 
@@ -28,7 +29,7 @@ export async function rememberPacks(repository: Repository): Promise<void> {
   check.writeUInt32LE(crc32(bytes))
   const temporary = `${file}-${process.pid}`
   try {
-    await mkdir(repository.cacheDirectory, { recursive: true, mode: 0o700 })
+    makeDirectories(repository.cacheDirectory)
     await writeFile(temporary, Buffer.concat([bytes, check]), { mode: 0o600 })
     await rename(temporary, file)
   } catch {

@@ -43,7 +43,7 @@ export async function restore(
       `the snapshot lacks ${snapshot.failureCount} files that could not be read and does not name them all: restore without deleting`,
     )
   refuseHarm(job, target)
-  if (!dryRun) makeTarget(target, options.target)
+  if (!dryRun) makeTarget(options.target)
   if (source.path === '/' && selection.isWhole) report.expect(snapshot.summary.totalFiles, snapshot.summary.totalBytes)
   else await countSelected(job)
   await restoreFiles(job)

@@ -1,6 +1,7 @@
 import { type BigIntStats, chmodSync, lstatSync, mkdirSync, realpathSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { type ByteString, byteStringOf, fromByteString, joinPath, toByteString } from '../base/bytes.ts'
+import { makeDirectories } from '../base/directories.ts'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import { isSafeName } from '../format/node.ts'
 import type { OverwriteMode } from './options.ts'
@@ -26,19 +27,12 @@ export function findTarget(target: string): Target {
 }
 
 /** Makes the directory and those above it. Rejects DENIED, NO_SPACE, EXISTS, IO. */
-export function makeTarget({ path }: Target, target: string): void {
+export function makeTarget(target: string): void {
   try {
-    makeDirectories(path)
+    makeDirectories(resolve(target))
   } catch (error) {
     throw fileError(`cannot restore into ${target}`, error, { target })
   }
-}
-
-/** Not by `mkdir` with `recursive`, which never ends where nothing can be made, as in /proc (Node 20). */
-function makeDirectories(path: ByteString): void {
-  if (statSync(fromByteString(path), { throwIfNoEntry: false })?.isDirectory()) return
-  makeDirectories(dirname(path) as ByteString)
-  mkdirSync(fromByteString(path), { mode: 0o700 })
 }
 
 /** The path without symbolic links, as far as it exists. */

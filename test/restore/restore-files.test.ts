@@ -25,7 +25,7 @@ import { ownMeta, snapshotOf, storeContent, storeSnapshot, TINY_CUTS } from '../
 async function restoreInWindows(at: Restoring, snapshot: Snapshot, windowWrites: number): Promise<Report> {
   const options: RestoreOptions = { target: at.target, verify: true }
   const target = findTarget(at.target)
-  makeTarget(target, at.target)
+  makeTarget(at.target)
   await using pool = new WorkerPool({ threads: 2 })
   const report = new Report(options, target.path)
   const job: RestoreJob = {
