@@ -93,6 +93,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     pool,
     config: repository.config,
     effort: options.effort ?? 'auto',
+    startMs,
     onBytesRead: (bytes) => counters.read(bytes),
   })
   using remember =

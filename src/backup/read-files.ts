@@ -18,6 +18,11 @@ export const SMALL_BYTES: number = 2 ** 20
 /** … until the task has this many bytes or files. */
 const BATCH_BYTES = 4 * 2 ** 20
 const BATCH_FILES = 256
+/**
+ * What was written less than this before a backup is read, not passed over as a hole: some releases of ZFS, up to 2.1.13 and
+ * 2.2.1, took data for holes that had not reached the disk yet.
+ */
+const SETTLED_MS = 60_000
 /** How often a file that changes while it is read is read again. */
 const MORE_ATTEMPTS = 2
 
@@ -45,6 +50,8 @@ export interface FileReaderOptions {
   readonly pool: WorkerPool
   readonly config: RepositoryConfig
   readonly effort: Effort
+  /** When the backup began. */
+  readonly startMs: number
   readonly onBytesRead: (bytes: number) => void
 }
 
@@ -154,14 +161,15 @@ export class FileReader {
     bytes: number,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<{ result: Promise<Segment[]> }> {
-    const { pool, config, effort, onBytesRead } = this.#options
+    const { pool, config, effort, startMs, onBytesRead } = this.#options
     await this.#begun.acquire()
     const { minBytes, averageBytes, maxBytes, level } = config.chunker
-    const task = { files, parameters: { minBytes, averageBytes, maxBytes, level }, effort }
+    const parameters = { minBytes, averageBytes, maxBytes, level }
+    const task = { files, parameters, effort, holesBeforeMs: startMs - SETTLED_MS }
     const result = pool
       .run('cut', task, { bytes, transfer, answer: this.#answer })
       .then((done) => {
-        for (const file of done.files) onBytesRead(file.bytes)
+        for (const file of done.files) onBytesRead(file.bytesRead)
         return splitResult(done)
       })
       .finally(() => this.#begun.release())

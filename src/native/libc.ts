@@ -14,6 +14,7 @@ export interface Libc {
   readonly utimensat: (directory: number, path: Buffer, times: BigInt64Array, flags: number) => number
   readonly mkfifo: (path: Buffer, mode: number) => number
   readonly mknod: (path: Buffer, mode: number, device: bigint) => number
+  readonly lseek: (fd: number, offset: number, whence: number) => number
   readonly getpwuid_r: FindRecord<number>
   readonly getgrgid_r: FindRecord<number>
   readonly getpwnam_r: FindRecord<Buffer>
@@ -99,6 +100,7 @@ function bind(): Libc {
     utimensat: call('int utimensat(int directory, const void *path, const void *times, int flags)'),
     mkfifo: call('int mkfifo(const void *path, uint32_t mode)'),
     mknod: bindMknod(call),
+    lseek: call('int64_t lseek(int fd, int64_t offset, int whence)'),
     getpwuid_r: find('getpwuid_r', 'uint32_t'),
     getgrgid_r: find('getgrgid_r', 'uint32_t'),
     getpwnam_r: find('getpwnam_r', 'const void *'),

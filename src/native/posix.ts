@@ -6,11 +6,13 @@ import { checked, cString, libc, requireLibc } from './libc.ts'
 // What node:fs cannot do. All calls are synchronous and throw errors like those of node:fs. On a platform without them,
 // what changes something throws ENOSYS and what asks answers as for a file system that cannot.
 
-const { EINTR, EINVAL, ENOSYS, EOPNOTSUPP } = constants.errno
+const { EINTR, EINVAL, ENOSYS, ENXIO, EOPNOTSUPP } = constants.errno
 const IS_MACOS = process.platform === 'darwin'
 const AT_FDCWD = IS_MACOS ? -2 : -100
 const AT_SYMLINK_NOFOLLOW = IS_MACOS ? 0x20 : 0x100
 const UTIME_OMIT = IS_MACOS ? -2n : (1n << 30n) - 2n
+const SEEK_DATA = IS_MACOS ? 4 : 3
+const SEEK_HOLE = IS_MACOS ? 3 : 4
 
 /**
  * Sets the modification time, in nanoseconds since 1970 (or before it), of `path` itself: a symbolic link is not
@@ -69,4 +71,25 @@ export function preallocate(fd: number, length: number): boolean {
   if (result === -EOPNOTSUPP || result === -ENOSYS) return false
   checked(result, 'fallocate')
   return true
+}
+
+/** A stretch of a file that is a hole, or is none. */
+export interface Extent {
+  readonly isHole: boolean
+  /** Where it ends; Infinity for a hole that reaches to the end of the file, and where nothing is known. */
+  readonly end: number
+}
+
+/**
+ * The rest of the extent that byte `offset` of `fd` is in, which must lie before the file's end. All is data where the file
+ * system (or the platform) does not tell. Moves the position that reads without one go by.
+ */
+export function extentAt(fd: number, offset: number): Extent {
+  const lseek = libc()?.lseek
+  if (!lseek) return { isHole: false, end: Number.POSITIVE_INFINITY }
+  const data = lseek(fd, offset, SEEK_DATA)
+  if (data === -ENXIO) return { isHole: true, end: Number.POSITIVE_INFINITY }
+  if (data > offset) return { isHole: true, end: data }
+  const hole = data === offset ? lseek(fd, offset, SEEK_HOLE) : data
+  return { isHole: false, end: hole > offset ? hole : Number.POSITIVE_INFINITY }
 }

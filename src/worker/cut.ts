@@ -1,12 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { type ByteString, fromByteString, isAllZero } from '../base/bytes.ts'
-import { ChainkeepError, reasonOf } from '../base/errors.ts'
+import type { ByteString } from '../base/bytes.ts'
+import { reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
-import { type ObjectHeader, RECORD_HEADER_BYTES, recordLength, sealObject } from '../format/object.ts'
 import type { Effort } from '../native/compress.ts'
-import { hashChunks } from '../native/hash.ts'
 import { type CutParameters, endsAtMost, type FindCuts } from '../native/scan.ts'
-import { fileSignature } from './file-signature.ts'
+import { bytesSegment, FileSegment, type SegmentSource } from './file-segment.ts'
+import { hashSlice, type SealedSlice, sealSlice } from './slice.ts'
 import type { Ask } from './tasks.ts'
 import type { Tools } from './tools.ts'
 
@@ -15,13 +13,21 @@ export interface CutTask {
   readonly files: readonly CutFile[]
   readonly parameters: CutParameters
   readonly effort: Effort
+  /** Holes are passed over in files last changed before this, in milliseconds since 1970; in others they are read. */
+  readonly holesBeforeMs: number
 }
 
-/** One segment: the chunker starts afresh with each. */
+/** One segment, or the rest of one from the beginning of a chunk on: the chunker starts afresh with each. */
 export type CutFile =
-  | { readonly path: ByteString; readonly offset: number; readonly length: number }
+  | ({ readonly path: ByteString } & Part)
   /** Bytes that come from elsewhere than a file. */
   | { readonly bytes: Uint8Array }
+
+/** A stretch of a file, within one segment. */
+export interface Part {
+  readonly offset: number
+  readonly length: number
+}
 
 export interface CutResult {
   /** In the order of the task. */
@@ -33,8 +39,10 @@ export interface CutResult {
 
 export interface CutFileResult {
   readonly chunkCount: number
-  /** May be less than was asked for: the file is shorter now. */
+  /** The bytes of its chunks. May be less than was asked for: the file is shorter now. */
   readonly bytes: number
+  /** Those of them that were read: all but holes. */
+  readonly bytesRead: number
   /** `fileSignature` when it was opened, and after the last byte was read; both empty for bytes from elsewhere. */
   readonly before: string
   readonly after: string
@@ -45,12 +53,7 @@ export interface CutFileResult {
 /** What a cut task asks: which of these chunks to seal (answer: a Uint8Array of 0 or 1 each), and to store those. */
 export type CutQuestion =
   | { readonly type: 'claim'; readonly ids: Uint8Array }
-  | {
-      readonly type: 'store'
-      readonly ids: Uint8Array
-      readonly headers: readonly ObjectHeader[]
-      readonly records: Uint8Array
-    }
+  | ({ readonly type: 'store' } & SealedSlice)
 
 /** Bytes read before the chunks among them are asked about, besides those carried over from the slice before. */
 const SLICE_BYTES = 4 * 2 ** 20
@@ -77,6 +80,7 @@ class SliceCutter {
   readonly #parameters: CutParameters
   readonly #findCuts: FindCuts
   readonly #effort: Effort
+  readonly #holesBeforeMs: number
   readonly #tools: Tools
   readonly #ask: Ask
   readonly #inFlight: Promise<void>[] = []
@@ -91,6 +95,7 @@ class SliceCutter {
     this.#parameters = task.parameters
     this.#findCuts = tools.findCuts(task.parameters)
     this.#effort = task.effort
+    this.#holesBeforeMs = task.holesBeforeMs
     this.#tools = tools
     this.#ask = ask
     this.#slice = tools.borrow(this.#capacity)
@@ -102,71 +107,74 @@ class SliceCutter {
     return SLICE_BYTES + this.#parameters.maxBytes
   }
 
-  async addFile({
-    path,
-    offset,
-    length,
-  }: {
-    path: ByteString
-    offset: number
-    length: number
-  }): Promise<CutFileResult> {
-    let opened: { fd: number; before: string }
+  async addFile({ path, offset, length }: { readonly path: ByteString } & Part): Promise<CutFileResult> {
+    let segment: FileSegment
     try {
-      opened = openRegular(path)
+      segment = new FileSegment(path, offset, length, this.#holesBeforeMs)
     } catch (error) {
-      return { chunkCount: 0, bytes: 0, before: '', after: '', failure: reasonOf(error) }
+      return { ...NOTHING, failure: reasonOf(error) }
     }
-    const { fd, before } = opened
-    const chunksBefore = this.lengths.length
-    let failure: string | undefined
-    let after = ''
+    const { before } = segment
     try {
-      const bytes = await this.#fill(length, (target, at, room, done) => {
-        try {
-          const count = readSync(fd, target, at, room, offset + done)
-          if (count === 0 || done + count === length) after = fileSignature(fstatSync(fd, { bigint: true }))
-          return count
-        } catch (error) {
-          failure = reasonOf(error)
-          return 0 // what was read before stays
-        }
-      })
-      return { chunkCount: this.lengths.length - chunksBefore, bytes, before, after, failure }
+      const filled = await this.#fill(segment)
+      return { ...filled, before, after: filled.failure === undefined ? segment.signature() : '' }
     } finally {
-      closeSync(fd)
+      segment[Symbol.dispose]()
     }
   }
 
-  async addBytes(source: Uint8Array): Promise<CutFileResult> {
-    const chunksBefore = this.lengths.length
-    const bytes = await this.#fill(source.length, (target, at, room, done) => {
-      const part = source.subarray(done, done + room)
-      target.set(part, at)
-      return part.length
-    })
-    return { chunkCount: this.lengths.length - chunksBefore, bytes, before: '', after: '' }
+  async addBytes(bytes: Uint8Array): Promise<CutFileResult> {
+    return { ...NOTHING, ...(await this.#fill(bytesSegment(bytes))) }
   }
 
-  /** Reads up to `length` bytes of one segment and cuts them. Returns how many there were. */
-  async #fill(
-    length: number,
-    read: (target: Buffer, at: number, room: number, done: number) => number,
-  ): Promise<number> {
-    let done = 0
-    while (done < length) {
+  /** Takes a segment and cuts it. What was read before a failure stays. */
+  async #fill(source: SegmentSource): Promise<Omit<CutFileResult, 'before' | 'after'>> {
+    const chunksBefore = this.lengths.length
+    let bytes = 0
+    let bytesRead = 0
+    let failure: string | undefined
+    while (bytes < source.length) {
       if (this.#filled === this.#capacity) {
         this.#cut(false)
         await this.#sendSlice()
       }
-      const room = Math.min(length - done, this.#capacity - this.#filled)
-      const count = read(this.#slice, this.#filled, room, done)
-      if (count === 0) break
+      const zeros = source.zerosAt(bytes)
+      if (zeros > 0) {
+        bytes += await this.#passZeros(zeros)
+        continue
+      }
+      const room = Math.min(source.length - bytes, this.#capacity - this.#filled)
+      const count = tryRead(() => source.read(this.#slice, this.#filled, room, bytes))
+      if (typeof count === 'string') failure = count
+      if (typeof count === 'string' || count === 0) break
       this.#filled += count
-      done += count
+      bytes += count
+      bytesRead += count
     }
     this.#cut(true)
-    return done
+    return { chunkCount: this.lengths.length - chunksBefore, bytes, bytesRead, failure }
+  }
+
+  /**
+   * Takes zeros without reading them; returns how many of the `zeros` that there are. Once a chunk begins among them, it and
+   * those that follow are alike, as long as so many zeros are left that their ends cannot depend on what comes after.
+   */
+  async #passZeros(zeros: number): Promise<number> {
+    const { maxBytes } = this.#parameters
+    const from = this.#filled
+    const filled = Math.min(zeros, 2 * maxBytes, this.#capacity - from)
+    this.#slice.fill(0, from, from + filled)
+    this.#filled += filled
+    this.#cut(false)
+    const length = this.lengths.at(-1)
+    if (this.#count === 0 || length === undefined || this.#open - length < from) return filled
+    const left = zeros - filled + (this.#filled - this.#open)
+    const alike = Math.max(0, Math.floor((left - maxBytes) / length))
+    if (alike === 0) return filled
+    await this.#sendSlice() // the first of them is asked about with it
+    this.ids.push(Buffer.alloc(alike * ID_BYTES, this.#tools.zerosId(length)))
+    for (let i = 0; i < alike; i++) this.lengths.push(length)
+    return filled + alike * length
   }
 
   #cut(last: boolean): void {
@@ -199,56 +207,11 @@ class SliceCutter {
 
   async #process(slice: Buffer, ends: Uint32Array): Promise<void> {
     if (ends.length === 0) return
-    const ids = new Uint8Array(ends.length * ID_BYTES)
-    this.#hash(slice, ends, ids)
+    const ids = hashSlice(slice, ends, this.#parameters.maxBytes, this.#tools)
     this.ids.push(ids)
     const wanted = (await this.#ask({ type: 'claim', ids } satisfies CutQuestion)) as Uint8Array
-    const sealed = this.#seal(slice, ends, ids, wanted)
-    if (sealed) await this.#ask(sealed, [sealed.records.buffer as ArrayBuffer])
-  }
-
-  /** Chunks of nothing but zeros, which preallocated and sparse files have in plenty, are hashed once in a thread's life. */
-  #hash(slice: Buffer, ends: Uint32Array, ids: Uint8Array): void {
-    const { maxBytes } = this.#parameters
-    let hashed = 0
-    const hashUpTo = (i: number): void => {
-      const start = hashed === 0 ? 0 : ends[hashed - 1]!
-      hashChunks(slice, start, ends.subarray(hashed, i), i - hashed, ids, hashed * ID_BYTES)
-      hashed = i
-    }
-    for (const [i, end] of ends.entries()) {
-      const start = i === 0 ? 0 : ends[i - 1]!
-      if (end - start !== maxBytes || !isAllZero(slice.subarray(start, end))) continue
-      hashUpTo(i)
-      ids.set(this.#tools.zerosId(maxBytes), i * ID_BYTES)
-      hashed = i + 1
-    }
-    hashUpTo(ends.length)
-  }
-
-  #seal(
-    slice: Buffer,
-    ends: Uint32Array,
-    ids: Uint8Array,
-    wanted: Uint8Array,
-  ): (CutQuestion & { type: 'store' }) | undefined {
-    const chosen = [...ends.keys()].filter((i) => wanted[i] === 1)
-    if (chosen.length === 0) return undefined
-    const compressor = this.#tools.compressor(this.#effort)
-    const startOf = (i: number): number => (i === 0 ? 0 : ends[i - 1]!)
-    const room = chosen.reduce((sum, i) => sum + RECORD_HEADER_BYTES + ends[i]! - startOf(i), 0)
-    const records = Buffer.allocUnsafeSlow(room)
-    const sealedIds = Buffer.alloc(chosen.length * ID_BYTES)
-    const headers: ObjectHeader[] = []
-    let offset = 0
-    for (const [n, i] of chosen.entries()) {
-      const id = ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
-      sealedIds.set(id, n * ID_BYTES)
-      const header = sealObject('chunk', id, slice.subarray(startOf(i), ends[i]), compressor, records, offset)
-      headers.push(header)
-      offset += recordLength(header)
-    }
-    return { type: 'store', ids: sealedIds, headers, records: records.subarray(0, offset) }
+    const sealed = sealSlice(slice, ends, ids, wanted, this.#tools.compressor(this.#effort))
+    if (sealed) await this.#ask({ type: 'store', ...sealed } satisfies CutQuestion, [sealed.records.buffer])
   }
 
   /** Sends the last slice and waits for all. */
@@ -264,15 +227,14 @@ class SliceCutter {
   }
 }
 
-/** Without following a symbolic link, or waiting for the writer of what has become a FIFO, or reading from a device. */
-function openRegular(path: ByteString): { fd: number; before: string } {
-  const fd = openSync(fromByteString(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+/** Of a file that could not be opened, and of bytes from elsewhere. */
+const NOTHING: CutFileResult = { chunkCount: 0, bytes: 0, bytesRead: 0, before: '', after: '' }
+
+/** What `read` returns, or why it failed, for people. */
+function tryRead(read: () => number): number | string {
   try {
-    const stats = fstatSync(fd, { bigint: true })
-    if (!stats.isFile()) throw new ChainkeepError('IO', 'it is not a regular file any more')
-    return { fd, before: fileSignature(stats) }
+    return read()
   } catch (error) {
-    closeSync(fd)
-    throw error
+    return reasonOf(error)
   }
 }

@@ -60,6 +60,7 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
     pool: pool as unknown as WorkerPool,
     config: { chunker: { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT } } as RepositoryConfig,
     effort: 'auto',
+    startMs: Date.now(),
     onBytesRead: (bytes) => {
       parts.bytesRead += bytes
     },
@@ -196,7 +197,7 @@ test('a failed segment fails the file, and the others are awaited', async () => 
 
 describe('tasks', () => {
   const none: RunCut = async ({ files }) => ({
-    files: files.map(() => ({ chunkCount: 0, bytes: 0, before: '', after: '' })),
+    files: files.map(() => ({ chunkCount: 0, bytes: 0, bytesRead: 0, before: '', after: '' })),
     ids: new Uint8Array(0),
     lengths: new Uint32Array(0),
   })

@@ -7,7 +7,9 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +17,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ByteString, byteStringOf, fromByteString, joinPath } from '../../src/base/bytes.ts'
 import { errnoOf, fileError } from '../../src/base/errors.ts'
-import { deviceNumbers, makeDevice, makeFifo, preallocate, setModifiedTime } from '../../src/native/posix.ts'
+import {
+  deviceNumbers,
+  type Extent,
+  extentAt,
+  makeDevice,
+  makeFifo,
+  preallocate,
+  setModifiedTime,
+} from '../../src/native/posix.ts'
 import { evaluateInWorker } from '../helpers/in-worker.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
@@ -221,5 +231,38 @@ describe('preallocate', () => {
     withFd(freshFile(), 'r', (fd) =>
       expect(thrownBy(() => preallocate(fd, 10))).toMatchObject({ code: 'EBADF', syscall: 'fallocate' }),
     )
+  })
+})
+
+describe('extentAt', () => {
+  const END = Number.POSITIVE_INFINITY
+  /** The extents that one after another make up a file. */
+  function extents(path: ByteString, size: number): Extent[] {
+    const found: Extent[] = []
+    for (let at = 0; at < size; at = found.at(-1)!.end) found.push(withFd(path, 'r', (fd) => extentAt(fd, at)))
+    return found
+  }
+
+  test('tells holes from data', () => {
+    const path = freshFile()
+    truncateSync(fromByteString(path), 1024 * KiB)
+    if (lstat(path).blocks !== 0n) return expect(extents(path, 1).map(({ isHole }) => isHole)).toEqual([false])
+    expect(extents(path, 1024 * KiB)).toEqual([{ isHole: true, end: END }])
+    withFd(path, 'r+', (fd) => writeSync(fd, Buffer.alloc(64 * KiB, 1), 0, 64 * KiB, 256 * KiB))
+    expect(extents(path, 1024 * KiB)).toEqual([
+      { isHole: true, end: 256 * KiB },
+      { isHole: false, end: 320 * KiB },
+      { isHole: true, end: END },
+    ])
+    expect(withFd(path, 'r', (fd) => extentAt(fd, 300 * KiB + 1))).toEqual({ isHole: false, end: 320 * KiB })
+  })
+
+  test('a file without holes is data up to its end', () => {
+    expect(withFd(freshFile('content'), 'r', (fd) => extentAt(fd, 3))).toEqual({ isHole: false, end: 7 })
+  })
+
+  test('where nobody knows, all is data', () => {
+    expect(withFd(byteStringOf('/dev/null'), 'r', (fd) => extentAt(fd, 3))).toEqual({ isHole: false, end: END })
+    expect(extentAt(-1, 0)).toEqual({ isHole: false, end: END })
   })
 })

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, statSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
+import { type ByteString, byteStringOf, fromByteString } from '../../src/base/bytes.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 import { DEFAULT_CUT_PARAMETERS } from '../../src/chunker/fastcdc.ts'
 import type { CutParameters } from '../../src/native/scan.ts'
@@ -19,8 +19,13 @@ const SLICE = 4 * MIB + DEFAULT_CUT_PARAMETERS.maxBytes
 
 let tmp: TemporaryDirectory
 let pool: WorkerPool
+/** Whether the file system keeps holes. */
+let hasHoles: boolean
 beforeAll(async () => {
   tmp = await temporaryDirectory()
+  writeFileSync(join(tmp.path, 'hole'), '')
+  truncateSync(join(tmp.path, 'hole'), MIB)
+  hasHoles = statSync(join(tmp.path, 'hole')).blocks === 0
   pool = new WorkerPool({ threads: 1 })
 })
 afterAll(async () => {
@@ -30,16 +35,28 @@ afterAll(async () => {
 
 type Run = (files: readonly CutFile[], ask: Ask, parameters?: CutParameters) => Promise<CutResult>
 const tools = createTools()
+const OPTIONS = { effort: 'auto', holesBeforeMs: Number.POSITIVE_INFINITY } as const
 const inline: Run = (files, ask, parameters = DEFAULT_CUT_PARAMETERS) =>
-  runCut({ files, parameters, effort: 'auto' }, tools, ask)
+  runCut({ ...OPTIONS, files, parameters }, tools, ask)
 const onThread: Run = (files, answer, parameters = DEFAULT_CUT_PARAMETERS) =>
-  pool.run('cut', { files, parameters, effort: 'auto' }, { bytes: 2 ** 40, answer })
+  pool.run('cut', { ...OPTIONS, files, parameters }, { bytes: 2 ** 40, answer })
 
 let count = 0
 function fileOf(content: Uint8Array): CutFile & { readonly path: ByteString } {
   const path = join(tmp.path, `f${count++}`)
   writeFileSync(path, content)
   return { path: byteStringOf(path), offset: 0, length: content.length }
+}
+
+/** A file that has only its `data` on the disk, where the file system has holes. */
+function sparseFile(content: Buffer, data: readonly [at: number, length: number][]): ReturnType<typeof fileOf> {
+  const file = fileOf(Buffer.alloc(0))
+  const path = fromByteString(file.path)
+  truncateSync(path, content.length)
+  const fd = openSync(path, 'r+')
+  for (const [at, length] of data) writeSync(fd, content, at, length, at)
+  closeSync(fd)
+  return { ...file, length: content.length }
 }
 
 /** The chunks of each file of a result. */
@@ -54,6 +71,21 @@ function perFile({ files, ids, lengths }: CutResult): { ids: string[]; lengths: 
   })
 }
 
+test('reads what was written too recently', async () => {
+  const content = Buffer.alloc(20 * MIB)
+  const file = sparseFile(content, [])
+  const { ctimeMs } = statSync(fromByteString(file.path))
+  for (const [holesBeforeMs, bytesRead] of [
+    [Math.floor(ctimeMs), 20 * MIB],
+    [ctimeMs + 1, hasHoles ? 0 : 20 * MIB],
+  ] as const) {
+    const task = { ...OPTIONS, files: [file], parameters: DEFAULT_CUT_PARAMETERS, holesBeforeMs }
+    const result = await runCut(task, tools, chunkStore().answer)
+    expect(perFile(result)).toEqual([expectedChunks(content, DEFAULT_CUT_PARAMETERS)])
+    expect(result.files[0]).toMatchObject({ bytesRead })
+  }
+})
+
 describe.each([
   ['on the calling thread', inline],
   ['on a thread of its own', onThread],
@@ -67,7 +99,7 @@ describe.each([
       const result = await run([fileOf(content)], store.answer)
       const expected = expectedChunks(content, DEFAULT_CUT_PARAMETERS)
       expect(perFile(result), `${size} bytes`).toEqual([expected])
-      expect(result.files[0]).toMatchObject({ bytes: size, failure: undefined })
+      expect(result.files[0]).toMatchObject({ bytes: size, bytesRead: size, failure: undefined })
       expect(Buffer.concat(expected.ids.map((id) => store.chunks.get(id)!)).equals(content)).toBe(true)
     }
   })
@@ -108,6 +140,45 @@ describe.each([
     const expected = contents.map((content) => expectedChunks(content, DEFAULT_CUT_PARAMETERS))
     expect(perFile(result)).toEqual(expected)
     expect([...store.chunks.keys()].sort()).toEqual([...new Set(expected.flatMap(({ ids }) => ids))].sort())
+  })
+
+  test('passes over holes, and cuts as if it had read them', async () => {
+    // Data at these places of a file of this length, which ends in a hole unless the last of them reaches there.
+    const layouts: [size: number, ...data: [at: number, length: number][]][] = [
+      [20 * MIB],
+      [20 * MIB + 12_345],
+      [30 * MIB + 1, [0, 1]],
+      [30 * MIB, [70_000, 100_000], [10 * MIB, 3 * MIB], [30 * MIB - 5, 5]],
+      [24 * MIB, [0, SLICE - 100_000]], // the hole begins just before a slice ends
+      [32 * MIB, [MIB + 1, 900_000], [20 * MIB, 300_000], [20 * MIB + 600_000, 300_000]],
+    ]
+    for (const [size, ...data] of layouts) {
+      const content = Buffer.alloc(size)
+      for (const [at, length] of data) seededBytes(at, length).copy(content, at)
+      const file = sparseFile(content, data)
+      const store = chunkStore()
+      const result = await run([file, fileOf(Buffer.from('next'))], store.answer)
+      const expected = expectedChunks(content, DEFAULT_CUT_PARAMETERS)
+      expect(perFile(result)).toEqual([expected, expectedChunks(Buffer.from('next'), DEFAULT_CUT_PARAMETERS)])
+      expect(result.files[0]).toMatchObject({ bytes: size, failure: undefined, before: result.files[0]!.after })
+      if (hasHoles) expect(result.files[0]!.bytesRead).toBeLessThan(5 * MIB)
+      for (const id of expected.ids) expect(store.chunks.has(id)).toBe(true)
+    }
+  })
+
+  test('passes over holes at the beginning and end of a part', async () => {
+    const content = Buffer.alloc(24 * MIB)
+    seededBytes(1, 2 * MIB).copy(content, 11 * MIB)
+    const file = sparseFile(content, [[11 * MIB, 2 * MIB]])
+    const parts = [1, 5 * MIB, 11 * MIB + 100_000, 12 * MIB, 20 * MIB].map((offset) => ({
+      ...file,
+      offset,
+      length: 24 * MIB - 3 - offset,
+    }))
+    const result = await run(parts, chunkStore().answer)
+    expect(perFile(result)).toEqual(
+      parts.map(({ offset }) => expectedChunks(content.subarray(offset, 24 * MIB - 3), DEFAULT_CUT_PARAMETERS)),
+    )
   })
 
   test('seals only what is wanted', async () => {

@@ -25,6 +25,7 @@ const cutTask = (bytes: Uint8Array): TaskTypes['cut']['task'] => ({
   files: [{ bytes }],
   parameters: DEFAULT_CUT_PARAMETERS,
   effort: 'auto',
+  holesBeforeMs: 0,
 })
 
 function cut(pool: WorkerPool, bytes: Uint8Array, options: Partial<RunOptions> = {}): Promise<CutResult> {
@@ -132,7 +133,7 @@ test.each([
 
 test('errors of a task on a thread keep message and stack', async () => {
   const parameters = { ...DEFAULT_CUT_PARAMETERS, minBytes: 1 }
-  const failing = newPool(1).run('cut', { files: [], parameters, effort: 'auto' }, LARGE)
+  const failing = newPool(1).run('cut', { ...cutTask(small()), parameters }, LARGE)
   await expect(failing).rejects.toThrow('minBytes must be an even number')
   await expect(failing).rejects.toMatchObject({ stack: expect.stringContaining('scan.js') })
 })
