@@ -15,9 +15,8 @@ import { renderTables } from './compare/report.ts'
 import { type Round, runRound } from './compare/run.ts'
 import { SCENARIOS } from './compare/scenarios.ts'
 import { TOOLS, type Tool, toolVersion } from './compare/tools.ts'
-import { makeNodeData } from './node/make.ts'
-import { makeSmallFiles } from './node/small-files.ts'
-import { parseSize } from './size.ts'
+import { makeNodeData, makeSmallFiles } from './node/make.ts'
+import { parseSize } from './options.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,4 +1,4 @@
-import { formatMegabytes } from '../size.ts'
+import { formatMegabytes } from '../units.ts'
 import type { Round, Sample } from './run.ts'
 import type { Scenario } from './scenarios.ts'
 import type { Tool } from './tools.ts'

@@ -14,13 +14,22 @@ const TABLE_BYTES = 32 << 20
 /** What Bitcoin Core leaves to LevelDB of its cache, at most; it divides by 4 for the write buffer. */
 const COINS_CACHE_BYTES = 8 << 20
 
+/** All that a chainstate is made of: a thread may be told it. */
+export interface ChainstateJob {
+  readonly dir: string
+  readonly seed: number
+  /** Of 8 bytes. */
+  readonly xorKey: Uint8Array
+  readonly count: number
+}
+
 type Chainstate = Level<Uint8Array, Uint8Array>
 
 /**
  * Writes `count` coins in the order of their keys, which leaves sorted tables, as a full compaction does.
  * The contents follow from the seed; where tables begin and end depends on LevelDB's background thread, too.
  */
-export async function makeChainstate(dir: string, seed: number, xorKey: Uint8Array, count: number): Promise<void> {
+export async function makeChainstate({ dir, seed, xorKey, count }: ChainstateJob): Promise<void> {
   await withChainstate(dir, TABLE_BYTES, async (db) => {
     const keyRecord = Buffer.from('\x0e\x00obfuscate_key', 'latin1')
     await db.put(keyRecord, Buffer.concat([Buffer.of(xorKey.length), xorKey]))
@@ -89,7 +98,7 @@ async function settled(dir: string): Promise<void> {
 function coinKey(seed: number, coin: number, sorted: number): Uint8Array {
   const key = Buffer.allocUnsafe(34)
   key[0] = 0x43
-  for (let word = 0; word < 8; word++) key.writeUInt32LE(mix32(seed + word, coin), 1 + 4 * word)
+  for (let word = 0; word < 8; word++) writeWord(key, 1 + 4 * word, mix32(seed + word, coin))
   if (coin < sorted) key.writeUInt32BE(Math.floor((coin / sorted) * 2 ** 32), 1)
   key[33] = mix32(seed, coin) % 3
   return key
@@ -109,7 +118,15 @@ function coinValue(seed: number, coin: number, xorKey: Uint8Array): Uint8Array {
   value[script] = 28 // the length, behind six special scripts
   value[script + 1] = 0
   value[script + 2] = 20
-  for (let word = 0; word < 5; word++) value.writeUInt32LE(mix32(seed + 10 + word, coin), script + 3 + 4 * word)
-  for (let i = 0; i < value.length; i++) value[i]! ^= xorKey[i % 8]!
+  for (let word = 0; word < 5; word++) writeWord(value, script + 3 + 4 * word, mix32(seed + 10 + word, coin))
+  for (let i = 0; i < value.length; i++) value[i]! ^= xorKey[i & 7]!
   return value
+}
+
+/** Little-endian. */
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word
+  bytes[at + 1] = word >>> 8
+  bytes[at + 2] = word >>> 16
+  bytes[at + 3] = word >>> 24
 }

@@ -1,6 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { zeros } from './random.ts'
 
 /** Mainnet's, before every record. */
 const MAGIC = 0xd9b4bef9
@@ -11,63 +10,71 @@ export const MAX_FILE_BYTES: number = 128 << 20
 
 /** Bitcoin Core's BLOCKFILE_CHUNK_SIZE and UNDOFILE_CHUNK_SIZE: files grow by these steps, filled with zeros. */
 const STEP_BYTES = { blk: 16 << 20, rev: 1 << 20 }
+/** Longer than any record with its frame. */
+const BUFFER_BYTES = 4 << 20
 
 /** Appends records to one `blkNNNNN.dat` or `revNNNNN.dat`, each byte XOR-ed with `key[offset in the file mod 8]`. */
 export class RecordFile {
-  readonly #file: FileHandle
+  readonly #fd: number
   readonly #stepBytes: number
   readonly #key: Uint8Array
-  #used: number
+  /** What lies in it is not written yet, nor XOR-ed. */
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  #buffered = 0
+  #written: number
 
-  private constructor(file: FileHandle, stepBytes: number, key: Uint8Array, used: number) {
-    this.#file = file
-    this.#stepBytes = stepBytes
-    this.#key = key
-    this.#used = used
-  }
-
-  /** Opens it behind its first `used` bytes; creates it for `used` 0. */
-  static async open(
-    dir: string,
-    kind: 'blk' | 'rev',
-    number: number,
-    used: number,
-    key: Uint8Array,
-  ): Promise<RecordFile> {
+  /** Opens it behind its first `used` bytes; creates it for `used` 0. `key` has 8 bytes. */
+  constructor(dir: string, kind: 'blk' | 'rev', number: number, used: number, key: Uint8Array) {
     const path = join(dir, `${kind}${String(number).padStart(5, '0')}.dat`)
-    return new RecordFile(await open(path, used === 0 ? 'w' : 'r+'), STEP_BYTES[kind], key, used)
+    this.#fd = openSync(path, used === 0 ? 'w' : 'r+')
+    this.#stepBytes = STEP_BYTES[kind]
+    this.#key = key
+    this.#written = used
   }
 
   /** Bytes of records so far, frames included. */
   get used(): number {
-    return this.#used
+    return this.#written + this.#buffered
   }
 
-  /** The length in the frame leaves out the last `checksumBytes` of the record. */
-  async append(record: Uint8Array, checksumBytes = 0): Promise<void> {
-    const framed = Buffer.allocUnsafeSlow(FRAME_BYTES + record.length)
-    framed.writeUInt32LE(MAGIC, 0)
-    framed.writeUInt32LE(record.length - checksumBytes, 4)
-    framed.set(record, FRAME_BYTES)
-    obfuscate(framed, this.#key, this.#used)
-    await this.#file.write(framed, 0, framed.length, this.#used)
-    this.#used += framed.length
+  /** The length in the frame leaves out the last `checksumBytes` of the record. Copies the record. */
+  append(record: Uint8Array, checksumBytes = 0): void {
+    if (this.#buffered + FRAME_BYTES + record.length > BUFFER_BYTES) this.#flush()
+    const at = this.#buffered
+    this.#buffer.writeUInt32LE(MAGIC, at)
+    this.#buffer.writeUInt32LE(record.length - checksumBytes, at + 4)
+    this.#buffer.set(record, at + FRAME_BYTES)
+    this.#buffered += FRAME_BYTES + record.length
   }
 
   /** For a file that is left for good: it ends with its last record. */
-  async finish(): Promise<void> {
-    await this.#file.truncate(this.#used)
-    await this.#file.close()
+  finish(): void {
+    this.#flush()
+    ftruncateSync(this.#fd, this.#written)
+    closeSync(this.#fd)
   }
 
   /** For a file that will grow on: zeros follow up to the next step. They are written, as posix_fallocate does. */
-  async close(): Promise<void> {
-    const tail = (this.#stepBytes - (this.#used % this.#stepBytes)) % this.#stepBytes
-    for (let done = 0; done < tail; ) {
-      const { bytesWritten } = await this.#file.write(zeros(Math.min(tail - done, 1 << 20)), 0, null, this.#used + done)
-      done += bytesWritten
-    }
-    await this.#file.close()
+  close(): void {
+    this.#flush()
+    const end = Math.ceil(this.#written / this.#stepBytes) * this.#stepBytes
+    this.#buffer.fill(0)
+    for (let at = this.#written; at < end; at += BUFFER_BYTES)
+      this.#write(this.#buffer.subarray(0, Math.min(BUFFER_BYTES, end - at)), at)
+    closeSync(this.#fd)
+  }
+
+  #flush(): void {
+    const bytes = this.#buffer.subarray(0, this.#buffered)
+    obfuscate(bytes, this.#key, this.#written)
+    this.#write(bytes, this.#written)
+    this.#written += this.#buffered
+    this.#buffered = 0
+  }
+
+  #write(bytes: Uint8Array, offset: number): void {
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done)
   }
 }
 

@@ -2,13 +2,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { compress } from 'zstd-napi'
-import { CHECKSUM_BYTES, makeBlock } from '../../bench/node/block.ts'
+import { blockBytes, CHECKSUM_BYTES, createBlockMaker } from '../../bench/node/block.ts'
 import { obfuscate } from '../../bench/node/record-file.ts'
 
 /** Of recent mainnet blocks and their undo data, as they are and XOR-ed with a node's key. */
 const REAL_RATIOS = { plain: { '-5': 0.616, '1': 0.594 }, xored: { '-5': 0.74, '1': 0.705 } }
 const REAL_BLOCKS = fileURLToPath(new URL('../../../shared/data/blocks', import.meta.url))
 const CHUNK_BYTES = 65536
+
+function makeBlock(seed: number, height: number): { block: Buffer; undo: Buffer } {
+  const { block, undo } = createBlockMaker(seed)(height)
+  return { block: Buffer.from(block), undo: Buffer.from(undo) }
+}
 
 describe('a made block', () => {
   const pairs = Array.from({ length: 12 }, (_, height) => makeBlock(7, height))
@@ -27,9 +32,18 @@ describe('a made block', () => {
   })
 
   test('follows from seed and height alone', () => {
-    expect(makeBlock(7, 3).block.equals(pairs[3]!.block)).toBe(true)
-    expect(makeBlock(7, 3).undo.equals(pairs[3]!.undo)).toBe(true)
+    const again = createBlockMaker(7)
+    again(5) // what the maker has made before does not matter
+    const { block, undo } = again(3)
+    expect(pairs[3]!.block.equals(block)).toBe(true)
+    expect(pairs[3]!.undo.equals(undo)).toBe(true)
     expect(makeBlock(8, 3).block.equals(pairs[3]!.block)).toBe(false)
+  })
+
+  test('is as long as was known before', () => {
+    const lengths = pairs.map(({ block }) => block.length)
+    expect(lengths).toEqual(pairs.map((_, height) => blockBytes(7, height)))
+    expect(new Set(lengths).size).toBeGreaterThan(10)
   })
 
   test('is a block: its transactions end where it ends, and have as many inputs as coins are in the undo data', () => {
@@ -74,7 +88,7 @@ function xored(bytes: Buffer): Buffer {
   return copy
 }
 
-/** Counts below 253, the only ones that inputs, outputs and scripts have here, are one byte. */
+/** Inputs, outputs and scripts are fewer than 253, so that their counts are one byte; the data of the last witness are more. */
 function walkTransactions(block: Buffer): { end: number; inputs: number[] } {
   const inputs: number[] = []
   let at = 83
@@ -85,7 +99,8 @@ function walkTransactions(block: Buffer): { end: number; inputs: number[] } {
     for (let i = 0; i < inputCount; i++) at += 36 + 1 + block[at + 36]! + 4
     for (let i = block[at++]!; i > 0; i--) at += 8 + 1 + block[at + 8]!
     for (let i = 0; i < inputCount; i++) {
-      for (let item = block[at++]!; item > 0; item--) at += 1 + block[at]!
+      for (let item = block[at++]!; item > 0; item--)
+        at += block[at] === 0xfd ? 3 + block.readUInt16LE(at + 1) : 1 + block[at]!
     }
     at += 4
   }
