@@ -24,7 +24,7 @@ function measure(bytes: Uint8Array, effort: 'auto' | number): string {
     const start = performance.now()
     for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
       const chunk = bytes.subarray(at, at + CHUNK_BYTES)
-      stored += compressor.compressInto(chunk, target, 0) || chunk.length
+      stored += compressor.compressInto(chunk, target, 0, at)?.length ?? chunk.length
     }
     best = Math.min(best, performance.now() - start)
   }

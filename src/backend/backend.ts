@@ -12,6 +12,8 @@ export interface Backend extends AsyncDisposable {
   readonly localDirectory: string | undefined
   /** Stores the concatenation of `parts` (borrowed until settled), all or nothing; durable once resolved. Rejects EXISTS, NO_SPACE, DENIED, IO. */
   put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
+  /** Begins a file whose name is not known yet. Rejects as `put`. */
+  begin(kind: FileKind): Promise<UnnamedFile>
   /**
    * Reads the whole file, or `length` bytes at `offset`. Rejects NOT_FOUND, TRUNCATED. The caller owns the result, which
    * lies in memory of its own, and so can be transferred to another thread.
@@ -25,6 +27,16 @@ export interface Backend extends AsyncDisposable {
   remove(kind: FileKind, name: string): Promise<void>
   /** Deletes what unfinished puts have left behind. Only while nobody else writes. Returns how many files. */
   removeLeftovers(): Promise<number>
+}
+
+/** A file that nobody sees before it is published. Ends with one of `publish` and `discard`. */
+export interface UnnamedFile {
+  /** Appends `parts`, borrowed until settled; one call after another, in the order of the calls. Rejects as `put`. */
+  append(parts: readonly Uint8Array[]): Promise<void>
+  /** Gives it its name, all or nothing; durable once resolved. Rejects as `put`, and if an `append` has failed. */
+  publish(name: string): Promise<void>
+  /** Never rejects. */
+  discard(): Promise<void>
 }
 
 export interface FileStat {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join, relative } from 'node:path'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
-import type { Backend, ByteRange, FileKind, FileStat } from './backend.ts'
+import type { Backend, ByteRange, FileKind, FileStat, UnnamedFile } from './backend.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
+import { TemporaryFile } from './temporary-file.ts'
 
 /** Kinds that hold many files are spread over 256 folders by the first two digits of the name. */
 const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta'])
@@ -78,20 +79,56 @@ class LocalBackend implements Backend {
   }
 
   async put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
-    const { folder, path } = this.#locate(kind, name)
-    const temporary = join(this.location, 'tmp', randomBytes(16).toString('hex'))
-    let published = false
+    this.#locate(kind, name) // before anything is written
     try {
-      if (SPREAD.has(kind)) await this.#makeFolder(folder)
-      await this.#write(temporary, parts)
-      await this.#publish(temporary, path)
-      published = true
+      const file = await this.#begin()
+      try {
+        await file.append(parts)
+        await this.#publish(file, kind, name)
+      } finally {
+        await file.discard()
+      }
+    } catch (error) {
+      throw this.#cannotWrite(error, kind, name)
+    }
+  }
+
+  async begin(kind: FileKind): Promise<UnnamedFile> {
+    const refuse = (error: unknown): never => {
+      throw fileError(`cannot write a new file to ${join(this.location, kind)}`, error, { kind })
+    }
+    const file = await this.#begin().catch(refuse)
+    return {
+      append: (parts) => file.append(parts).catch(refuse),
+      publish: (name) =>
+        this.#publish(file, kind, name)
+          .catch((error: unknown) => {
+            throw this.#cannotWrite(error, kind, name)
+          })
+          .finally(() => file.discard()),
+      discard: () => file.discard(),
+    }
+  }
+
+  #begin(): Promise<TemporaryFile> {
+    return TemporaryFile.create(this.#files, join(this.location, 'tmp', randomBytes(16).toString('hex')))
+  }
+
+  #cannotWrite(error: unknown, kind: FileKind, name: string): ChainkeepError {
+    return fileError(`cannot write ${this.#locate(kind, name).path}`, error, { kind, name })
+  }
+
+  /** Its temporary name stays, and is the caller's to discard. */
+  async #publish(file: TemporaryFile, kind: FileKind, name: string): Promise<void> {
+    const { folder, path } = this.#locate(kind, name)
+    if (SPREAD.has(kind)) await this.#makeFolder(folder)
+    await file.finish()
+    await this.#giveName(file.path, path)
+    try {
       await this.#files.syncDirectory(folder)
     } catch (error) {
-      if (published) await this.#files.remove(path).catch(() => {})
-      throw fileError(`cannot write ${path}`, error, { kind, name })
-    } finally {
-      await this.#files.remove(temporary).catch(() => {}) // what stays is a leftover for prune
+      await this.#files.remove(path).catch(() => {})
+      throw error
     }
   }
 
@@ -103,19 +140,8 @@ class LocalBackend implements Backend {
     this.#durableFolders.add(folder)
   }
 
-  /** A write or sync that failed is never tried again on the same file: the kernel may have dropped its pages (FORMAT.md §10). */
-  async #write(path: string, parts: readonly Uint8Array[]): Promise<void> {
-    const file = await this.#files.create(path)
-    try {
-      await file.write(parts)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-  }
-
   /** Gives the finished file its name, unless that is taken. */
-  async #publish(temporary: string, path: string): Promise<void> {
+  async #giveName(temporary: string, path: string): Promise<void> {
     try {
       await this.#files.link(temporary, path)
     } catch (error) {

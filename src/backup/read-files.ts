@@ -178,8 +178,9 @@ export class FileReader {
 
   readonly #answer: Ask = async (content) => {
     const question = content as CutQuestion
-    if (question.type === 'claim') return this.#options.session.claim('chunk', question.ids)
-    await this.#options.session.add('chunk', question)
+    const { session } = this.#options
+    if (question.type === 'claim') return session.claim('chunk', question.ids)
+    await session.add('chunk', question)
     return undefined
   }
 }

@@ -2,8 +2,9 @@ import { crc32 } from 'node:zlib'
 import { ByteReader } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
-import { CODEC_RAW, CODEC_ZSTD, type Compressor, decompressInto } from '../native/compress.ts'
+import { CODEC_RAW, CODEC_XOR_ZSTD, CODEC_ZSTD, type Compressor, openCompressed } from '../native/compress.ts'
 import { hashChunks, sha3_256, shake256 } from '../native/hash.ts'
+import { XOR_KEY_BYTES } from '../native/xor-key.ts'
 
 /**
  * Objects and their records: FORMAT.md §3.
@@ -59,7 +60,8 @@ export function objectKindOf(code: number): ObjectKind | undefined {
 
 /**
  * Writes the record of an object at `offset` of `target`, which needs room for the header and `plain.length` bytes more.
- * Returns the header's fields; the record is `RECORD_HEADER_BYTES + storedLength` long.
+ * `position` is where a chunk lies in its file. Returns the header's fields; the record is `RECORD_HEADER_BYTES +
+ * storedLength` long.
  */
 export function sealObject(
   kind: ObjectKind,
@@ -68,15 +70,12 @@ export function sealObject(
   compressor: Compressor,
   target: Buffer,
   offset: number,
+  position = 0,
 ): ObjectHeader {
   const at = offset + RECORD_HEADER_BYTES
-  let codec = CODEC_ZSTD
-  let storedLength = compressor.compressInto(plain, target, at)
-  if (storedLength === 0) {
-    codec = CODEC_RAW
-    storedLength = plain.length
-    target.set(plain, at)
-  }
+  const compressed = compressor.compressInto(plain, target, at, position)
+  if (!compressed) target.set(plain, at)
+  const { codec, length: storedLength } = compressed ?? { codec: CODEC_RAW, length: plain.length }
   target.write(RECORD_SIGNATURE, offset, 'latin1')
   target[offset + 4] = KIND_CODES[kind]
   target[offset + 5] = codec
@@ -118,9 +117,11 @@ export function checkObjectFields(
 ): ObjectHeader {
   const kind = objectKindOf(kindCode)
   if (!kind) reader.fail(`an object of unknown kind ${kindCode}`)
-  if (codec !== CODEC_RAW && codec !== CODEC_ZSTD) reader.fail(`an object with unknown codec ${codec}`)
+  const leastStored = LEAST_STORED.get(codec)
+  if (leastStored === undefined) reader.fail(`an object with unknown codec ${codec}`)
   if (plainLength < 1 || plainLength > MAX_PLAIN_BYTES) reader.fail(`an object of impossible length ${plainLength}`)
-  const lengthFits = codec === CODEC_RAW ? storedLength === plainLength : storedLength > 0 && storedLength < plainLength
+  const lengthFits =
+    codec === CODEC_RAW ? storedLength === plainLength : storedLength >= leastStored && storedLength < plainLength
   if (!lengthFits) reader.fail(`an object stored in ${storedLength} bytes for ${plainLength}`)
   return { kind, codec, storedLength, plainLength }
 }
@@ -182,7 +183,7 @@ export function openStored(
   if (target.length !== header.plainLength)
     throw corrupt(file, offset, `an object of ${header.plainLength} bytes, not ${target.length}`)
   if (header.codec === CODEC_RAW) target.set(stored)
-  else decompressAt(stored, target, file, offset)
+  else decompressAt(header.codec, stored, target, file, offset)
   return target
 }
 
@@ -219,9 +220,9 @@ export function corrupt(
   return new ChainkeepError('CORRUPT', `${file}: ${what}, at offset ${offset}`, { file, offset, ...details })
 }
 
-function decompressAt(stored: Uint8Array, target: Uint8Array, file: string, offset: number): void {
+function decompressAt(codec: number, stored: Uint8Array, target: Uint8Array, file: string, offset: number): void {
   try {
-    decompressInto(stored, target)
+    openCompressed(codec, stored, target)
   } catch (error) {
     throw new ChainkeepError(
       'CORRUPT',
@@ -231,6 +232,13 @@ function decompressAt(stored: Uint8Array, target: Uint8Array, file: string, offs
     )
   }
 }
+
+/** How many stored bytes an object of each codec has at least. */
+const LEAST_STORED: ReadonlyMap<number, number> = new Map([
+  [CODEC_RAW, 1],
+  [CODEC_ZSTD, 1],
+  [CODEC_XOR_ZSTD, XOR_KEY_BYTES + 1],
+])
 
 const KINDS_BY_CODE: readonly (ObjectKind | undefined)[] = [
   undefined,

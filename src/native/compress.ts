@@ -2,73 +2,116 @@ import { createRequire } from 'node:module'
 import type * as Zstd from 'zstd-napi/binding.js'
 import { bufferView } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
+import { applyXorKey, findXorKey, rotateKey, XOR_KEY_BYTES } from './xor-key.ts'
 
-/** How an object's bytes are stored (FORMAT.md): as they are, or as one zstd frame. */
+/** How an object's bytes are stored (FORMAT.md §3): as they are, as a zstd frame, or so behind the XOR key they were freed of. */
 export const CODEC_RAW = 0
 export const CODEC_ZSTD = 1
+export const CODEC_XOR_ZSTD = 4
 
 export interface Compressor {
   /**
-   * Compresses `plain` into `target` at `offset`, where there must be room for plain.length bytes. Returns the length of
-   * the result, always less than plain.length, or 0 when it does not pay: then `plain` is to be stored raw, and what
-   * that room holds is undefined.
+   * Compresses `plain`, which lies at `position` of its file, into `target` at `offset`, where there must be room for
+   * plain.length bytes. The result is always shorter than `plain`; undefined when it does not pay: then `plain` is to be
+   * stored raw, and what that room holds is undefined.
    */
-  compressInto(plain: Uint8Array, target: Uint8Array, offset: number): number
+  compressInto(plain: Uint8Array, target: Uint8Array, offset: number, position?: number): Compressed | undefined
+}
+
+export interface Compressed {
+  readonly codec: number
+  readonly length: number
 }
 
 /** How hard to compress: a zstd level, `off`, or by what pays. */
 export type Effort = 'auto' | 'off' | number
 
 /**
- * `effort` is a zstd level from -7 to 19, `off`, or `auto`: a fast level first, raw where that saves next to nothing, and a
- * better level where it saves much. Holds a zstd context, some 100 KB to some MB, until it is collected.
+ * `effort` is a zstd level from -7 to 19, `off`, or `auto`: of a stream of chunks, one in 4 MiB is looked at closely, and
+ * decides for those after it. Block files are freed of the XOR key that is found in them. Where a better level saves a
+ * tenth of what the fast one leaves, it is used. What saves next to nothing is left raw. One compressor a stream: it
+ * remembers little but what it decided.
  *
- * Ratio of 64 KiB chunks and, in brackets, MB/s on one core of a 2.5 GHz Xeon (bench/compress.bench.ts):
+ * Ratio of 64 KiB chunks and, in brackets, MB/s on one core of a 2.5 GHz Xeon (bench/compress.bench.ts), key removed
+ * where there is one:
  *
- * |                     | -5           | -3           | 1           | 3           | auto        |
- * |---------------------|--------------|--------------|-------------|-------------|-------------|
- * | recent blocks       | 0.742 (1024) | 0.736 (1013) | 0.723 (405) | 0.720 (283) | 0.732 (519) |
- * | the same, XOR-ed    | 0.858 (1033) | 0.848 (953)  | 0.826 (548) | 0.812 (284) | 0.836 (400) |
- * | undo data           | 0.392 (1296) | 0.345 (1339) | 0.342 (843) | 0.343 (553) | 0.342 (498) |
- * | like chainstate     | 0.944 (1207) | 0.838 (908)  | 0.795 (463) | 0.804 (175) | 0.838 (899) |
- * | lines of JSON       | 0.607 (1016) | 0.509 (1019) | 0.250 (588) | 0.282 (363) | 0.250 (350) |
+ * |                        | -5           | -3           | 1           | 3           | auto         |
+ * |------------------------|--------------|--------------|-------------|-------------|--------------|
+ * | recent blocks          | 0.742 (984)  | 0.736 (1017) | 0.723 (484) | 0.720 (324) | 0.742 (1187) |
+ * | the same under a key   | 0.742 (908)  | 0.736 (833)  | 0.723 (443) | 0.720 (288) | 0.742 (911)  |
+ * | … if it is not removed | 0.858 (1033) | 0.848 (953)  | 0.826 (548) | 0.812 (284) |              |
+ * | undo data              | 0.392 (1417) | 0.345 (1355) | 0.342 (873) | 0.343 (596) | 0.342 (899)  |
+ * | like chainstate        | 0.945 (1297) | 0.837 (939)  | 0.796 (543) | 0.804 (293) | 0.796 (544)  |
+ * | lines of JSON          | 0.607 (1070) | 0.509 (1005) | 0.250 (623) | 0.282 (390) | 0.250 (607)  |
  *
- * So -3 is hardly slower than -5 and saves more, much more on records; 1 halves what is left of text and earns 2 % on
- * blocks; from 3 on, levels cost more than they save. Looking at the first result from a quarter saved on takes nearly
- * all of text and few blocks.
+ * So -5 is as fast as it gets with nearly all of what blocks have to give; 1 halves what is left of text and takes a sixth off
+ * records; from 3 on, levels cost more than they save.
  */
 export function createCompressor(effort: Effort): Compressor {
-  if (effort === 'off') return { compressInto: () => 0 }
+  if (effort === 'off') return { compressInto: () => undefined }
   if (effort !== 'auto' && !(Number.isInteger(effort) && effort >= -7 && effort <= 19))
     throw new RangeError(`zstd level must be from -7 to 19: ${effort}`)
-  let context: Zstd.CCtx | undefined
-
-  /** Returns 0 where the result does not fit into `room` bytes. */
-  function compressWithin(room: number, plain: Uint8Array, target: Uint8Array, offset: number, level: number): number {
-    context ??= new (zstd().CCtx)()
-    try {
-      return context.compress(target.subarray(offset, offset + room), plain, level)
-    } catch (error) {
-      if (error instanceof Error && error.message === TARGET_TOO_SMALL) return 0
-      throw error
-    }
-  }
+  let level = effort === 'auto' ? FAST_LEVEL : effort
+  /** As it lies at position 0. */
+  let key: Uint8Array | undefined
+  let bytesUntilProbe = 0
 
   return {
-    compressInto(plain, target, offset) {
+    compressInto(plain, target, offset, position = 0) {
       if (!(offset >= 0 && offset + plain.length <= target.length))
         throw new RangeError(`no room for ${plain.length} bytes at ${offset} of ${target.length}`)
-      if (plain.length === 0) return 0
-      if (effort !== 'auto') return compressWithin(plain.length - 1, plain, target, offset, effort)
-      const worthwhile = Math.floor(plain.length * WORTHWHILE_RATIO)
-      const fast = compressWithin(worthwhile, plain, target, offset, FAST_LEVEL)
-      if (fast === 0 || fast > plain.length * PROMISING_RATIO) return fast
-      return (
-        compressWithin(worthwhile, plain, target, offset, BETTER_LEVEL) ||
-        compressWithin(worthwhile, plain, target, offset, FAST_LEVEL)
-      )
+      const isProbe = bytesUntilProbe <= 0
+      bytesUntilProbe = (isProbe ? PROBE_BYTES : bytesUntilProbe) - plain.length
+      if (isProbe || position === 0) {
+        const found = plain.length < LEAST_KEYED_BYTES ? undefined : findXorKey(plain)
+        key = found && rotateKey(found, -position)
+      }
+
+      const ownKey = key && rotateKey(key, position)
+      const source = ownKey ? applyXorKey(plain, ownKey) : plain
+      const start = offset + (ownKey ? XOR_KEY_BYTES : 0)
+      const least = effort === 'auto' ? Math.floor(plain.length * WORTHWHILE_RATIO) : plain.length - 1
+      const room = target.subarray(start, Math.max(start, offset + least))
+      let length = compressWithin(room, source, level)
+      if (isProbe && effort === 'auto') {
+        const fast = level === FAST_LEVEL ? length : compressWithin(room, source, FAST_LEVEL)
+        const better = compressWithin(room, source, BETTER_LEVEL)
+        const betterPays = better > 0 && better < (fast || plain.length) * BETTER_RATIO
+        level = betterPays ? BETTER_LEVEL : FAST_LEVEL
+        length = betterPays ? better : compressWithin(room, source, FAST_LEVEL)
+      }
+      if (length === 0) return undefined
+      if (!ownKey) return { codec: CODEC_ZSTD, length }
+      target.set(ownKey, offset)
+      return { codec: CODEC_XOR_ZSTD, length: length + XOR_KEY_BYTES }
     },
   }
+}
+
+/** Compresses `plain` to the start of `room`. Returns the frame's length, 0 where that does not fit. */
+function compressWithin(room: Uint8Array, plain: Uint8Array, level: number): number {
+  if (plain.length === 0) return 0
+  context ??= new (zstd().CCtx)()
+  try {
+    return context.compress(room, plain, level)
+  } catch (error) {
+    if (error instanceof Error && error.message === TARGET_TOO_SMALL) return 0
+    throw error
+  }
+}
+
+/**
+ * Opens what a compressor made into `target`, which must be exactly as long as the plaintext. Throws CORRUPT unless
+ * `stored` is one frame, no less and no more, that fills the target exactly, behind a key where `codec` wants one. Never
+ * writes beyond the target nor allocates by what the frame claims.
+ */
+export function openCompressed(codec: number, stored: Uint8Array, target: Uint8Array): void {
+  if (codec !== CODEC_XOR_ZSTD) {
+    decompressInto(stored, target)
+    return
+  }
+  decompressInto(stored.subarray(XOR_KEY_BYTES), target)
+  target.set(applyXorKey(target, stored.subarray(0, XOR_KEY_BYTES)))
 }
 
 /**
@@ -94,14 +137,22 @@ export function decompressInto(stored: Uint8Array, target: Uint8Array): void {
     throw new ChainkeepError('CORRUPT', `a zstd frame of ${length} bytes, not ${target.length}`)
 }
 
-const FAST_LEVEL = -3
+const FAST_LEVEL = -5
 const BETTER_LEVEL = 1
+/** Of the plain bytes, to be stored compressed at all. */
 const WORTHWHILE_RATIO = 0.97
-const PROMISING_RATIO = 0.75
+/** Of what the fast level leaves, for the better one to be used. */
+const BETTER_RATIO = 0.9
+/** How much of a stream the decisions hold for. */
+const PROBE_BYTES = 4 * 2 ** 20
+/** Files that are smaller than this are not block files. */
+const LEAST_KEYED_BYTES = 4096
 const TARGET_TOO_SMALL = 'Destination buffer is too small' // zstd's name of ZSTD_error_dstSize_tooSmall
 
 const require: NodeJS.Require = createRequire(import.meta.url)
 let addon: typeof Zstd | undefined
+/** Shared by all of the thread's compressors: each use is a single call. Takes some 100 KB to some MB, by level. */
+let context: Zstd.CCtx | undefined
 
 /** Loads the addon when it is first called: that takes 6 ms, which a command that compresses nothing should not pay. */
 function zstd(): typeof Zstd {

@@ -15,16 +15,16 @@ export interface FinishedPack {
   readonly id: PackId
   readonly packClass: PackClass
   readonly bytes: number
-  /** For `Backend.put`. */
+  /** What has not been taken. */
   readonly parts: readonly Uint8Array[]
   readonly entries: readonly PackEntry[]
 }
 
-/** Lays out one pack in memory: header, records, trailer and footer (FORMAT.md §4). Single use. */
+/** Lays out one pack: header, records, trailer and footer (FORMAT.md §4). Single use. */
 export class PackWriter {
   readonly #packClass: PackClass
   readonly #header: Uint8Array
-  readonly #parts: Uint8Array[]
+  #parts: Uint8Array[]
   readonly #entries: PackEntry[] = []
   #size = PACK_HEADER_BYTES
 
@@ -50,6 +50,13 @@ export class PackWriter {
       throw new RangeError('the records are not as long as their headers say')
     this.#parts.push(objects.records)
     this.#size = offset
+  }
+
+  /** Gives up what it has been given so far, for those who write it as it comes. `finish` then has what is left. */
+  take(): Uint8Array[] {
+    const parts = this.#parts
+    this.#parts = []
+    return parts
   }
 
   /** The writer must not be used again. */

@@ -1,4 +1,4 @@
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, UnnamedFile } from '../backend/backend.ts'
 import { Semaphore } from '../base/async.ts'
 import { toByteString } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
@@ -45,14 +45,14 @@ export interface WriteStats {
  * Puts new objects into packs. Nothing that is stored is referred to by a snapshot before `flush` has resolved; a session
  * that is abandoned leaves packs that the next run finds and uses, or prune frees.
  *
- * Memory: one open pack of each class and PACKS_IN_FLIGHT closed ones, and 80 bytes for each object in them.
+ * Memory: what `add` was given and has not written yet, and some 300 bytes for each object of the packs on their way.
  */
 export class WriteSession implements AsyncDisposable {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
   readonly #dryRun: boolean
   readonly #signal: AbortSignal | undefined
-  readonly #open = new Map<PackClass, PackWriter>()
+  readonly #open = new Map<PackClass, OpenPack>()
   /** Objects claimed by somebody and not in the index yet. */
   readonly #pending = new Set<string>()
   readonly #slots = new Semaphore(PACKS_IN_FLIGHT)
@@ -96,18 +96,25 @@ export class WriteSession implements AsyncDisposable {
     return isNew
   }
 
-  /** Stores claimed objects and takes ownership of their bytes. Resolves when there is room for more. */
+  /** Stores claimed objects. Borrows `records` until it has resolved, which is when there is room for more. */
   async add(kind: ObjectKind, objects: SealedObjects): Promise<void> {
     this.#throwFailure()
     const packClass = packClassOf(kind)
-    const pack = this.#open.get(packClass) ?? new PackWriter(packClass)
-    this.#open.set(packClass, pack)
-    pack.add(objects)
+    const pack = this.#open.get(packClass) ?? this.#begin(packClass)
+    pack.writer.add(objects)
+    const appended = pack.append(pack.writer.take())
     for (const header of objects.headers) this.#stats.bytesAdded += header.plainLength
     this.#stats.objectsAdded += objects.headers.length
     if (kind === 'chunk') this.#stats.chunksAdded += objects.headers.length
     this.#stats.bytesStored += objects.records.length
-    if (pack.size >= PACK_BYTES[packClass]) await this.#close(packClass)
+    const closed = pack.writer.size >= PACK_BYTES[packClass] ? this.#close(packClass) : undefined
+    try {
+      await appended
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
+    await closed
   }
 
   /** Stores a metadata object unless it is there already. Borrows `plain`. */
@@ -134,6 +141,7 @@ export class WriteSession implements AsyncDisposable {
   /** Waits for the packs on their way, so that none arrives when the lock is gone, and gives up the open ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#settle()
+    await Promise.all(Array.from(this.#open.values(), (pack) => pack.discard()))
   }
 
   /** Those that wait for a slot come after those that have one. */
@@ -157,9 +165,9 @@ export class WriteSession implements AsyncDisposable {
     if (!pack) return
     this.#open.delete(packClass)
     if (this.#dryRun) return this.#forgetSome()
-    const finished = pack.finish()
+    const finished = pack.writer.finish()
     await this.#slots.acquire()
-    const task: Promise<void> = this.#store(finished)
+    const task: Promise<void> = this.#store(pack, finished)
       .catch((error: unknown) => {
         this.#failure ??= { error }
       })
@@ -170,12 +178,22 @@ export class WriteSession implements AsyncDisposable {
     this.#inFlight.add(task)
   }
 
-  async #store(pack: FinishedPack): Promise<void> {
-    this.#throwFailure()
-    await this.#backend.put(pack.packClass, pack.id, pack.parts) // FORMAT.md §10: packs, then index, then snapshot
+  async #store(open: OpenPack, pack: FinishedPack): Promise<void> {
+    try {
+      this.#throwFailure()
+      await open.publish(pack) // FORMAT.md §10: packs, then index, then snapshot
+    } finally {
+      await open.discard()
+    }
     const index = await this.#openIndex()
     await index.addPack(pack.id, pack.bytes, pack.entries)
     for (const entry of pack.entries) this.#pending.delete(pendingKey(entry.kind, entry.id, 0))
+  }
+
+  #begin(packClass: PackClass): OpenPack {
+    const pack = new OpenPack(packClass, this.#dryRun ? undefined : this.#backend.begin(packClass))
+    this.#open.set(packClass, pack)
+    return pack
   }
 
   /** A dry run stores nothing, so what it claimed stays pending: up to a bound, beyond which it may count duplicates. */
@@ -186,6 +204,37 @@ export class WriteSession implements AsyncDisposable {
   #throwFailure(): void {
     throwIfInterrupted(this.#signal)
     if (this.#failure) throw this.#failure.error
+  }
+}
+
+/** A pack that is written as it grows. */
+class OpenPack {
+  readonly writer: PackWriter
+  /** Undefined in a dry run. */
+  readonly #file: Promise<UnnamedFile> | undefined
+
+  constructor(packClass: PackClass, file: Promise<UnnamedFile> | undefined) {
+    this.writer = new PackWriter(packClass)
+    this.#file = file
+    file?.catch(() => {}) // reported by whoever uses it
+  }
+
+  async append(parts: readonly Uint8Array[]): Promise<void> {
+    await (await this.#file)?.append(parts)
+  }
+
+  async publish(pack: FinishedPack): Promise<void> {
+    const file = await this.#file
+    await file?.append(pack.parts)
+    await file?.publish(pack.id)
+  }
+
+  /** Never rejects, and does nothing to what is published. */
+  async discard(): Promise<void> {
+    await this.#file?.then(
+      (file) => file.discard(),
+      () => {},
+    )
   }
 }
 

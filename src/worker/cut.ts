@@ -1,10 +1,11 @@
 import type { ByteString } from '../base/bytes.ts'
 import { reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
-import type { Effort } from '../native/compress.ts'
+import { RECORD_HEADER_BYTES } from '../format/object.ts'
+import { type Compressor, createCompressor, type Effort } from '../native/compress.ts'
 import { type CutParameters, endsAtMost, type FindCuts } from '../native/scan.ts'
 import { bytesSegment, FileSegment, type SegmentSource } from './file-segment.ts'
-import { hashSlice, type SealedSlice, sealSlice } from './slice.ts'
+import { hashSlice, type SealedSlice, type SliceChunks, sealSlice } from './slice.ts'
 import type { Ask } from './tasks.ts'
 import type { Tools } from './tools.ts'
 
@@ -50,7 +51,10 @@ export interface CutFileResult {
   readonly failure?: string
 }
 
-/** What a cut task asks: which of these chunks to seal (answer: a Uint8Array of 0 or 1 each), and to store those. */
+/**
+ * What a cut task asks: which of these chunks to seal (answer: a Uint8Array of 0 or 1 each), and to store those. Their
+ * records are in shared memory, lent until the answer.
+ */
 export type CutQuestion =
   | { readonly type: 'claim'; readonly ids: Uint8Array }
   | ({ readonly type: 'store' } & SealedSlice)
@@ -79,28 +83,33 @@ class SliceCutter {
   readonly lengths: number[] = []
   readonly #parameters: CutParameters
   readonly #findCuts: FindCuts
-  readonly #effort: Effort
+  readonly #compressor: Compressor
   readonly #holesBeforeMs: number
   readonly #tools: Tools
   readonly #ask: Ask
   readonly #inFlight: Promise<void>[] = []
   #slice: Buffer
   readonly #ends: Uint32Array
+  /** Where the chunks of the slice lie in their files. */
+  readonly #positions: Float64Array
   /** Chunks found in the slice, where the open chunk starts, and where the bytes end. */
   #count = 0
   #open = 0
   #filled = 0
+  /** Of the open chunk in its file. */
+  #position = 0
 
   constructor(task: CutTask, tools: Tools, ask: Ask) {
     this.#parameters = task.parameters
     this.#findCuts = tools.findCuts(task.parameters)
-    this.#effort = task.effort
+    this.#compressor = createCompressor(task.effort)
     this.#holesBeforeMs = task.holesBeforeMs
     this.#tools = tools
     this.#ask = ask
     this.#slice = tools.borrow(this.#capacity)
     // Every file may end with a chunk shorter than the minimum.
     this.#ends = new Uint32Array(endsAtMost(this.#capacity, task.parameters) + task.files.length)
+    this.#positions = new Float64Array(this.#ends.length)
   }
 
   get #capacity(): number {
@@ -133,6 +142,7 @@ class SliceCutter {
     let bytes = 0
     let bytesRead = 0
     let failure: string | undefined
+    this.#position = source.offset
     while (bytes < source.length) {
       if (this.#filled === this.#capacity) {
         this.#cut(false)
@@ -174,6 +184,7 @@ class SliceCutter {
     await this.#sendSlice() // the first of them is asked about with it
     this.ids.push(Buffer.alloc(alike * ID_BYTES, this.#tools.zerosId(length)))
     for (let i = 0; i < alike; i++) this.lengths.push(length)
+    this.#position += alike * length
     return filled + alike * length
   }
 
@@ -182,7 +193,10 @@ class SliceCutter {
     const found = this.#findCuts(this.#slice, this.#open, this.#filled, last, ends)
     let start = this.#open
     for (let i = 0; i < found; i++) {
-      this.lengths.push(ends[i]! - start)
+      const chunkLength = ends[i]! - start
+      this.lengths.push(chunkLength)
+      this.#positions[this.#count + i] = this.#position
+      this.#position += chunkLength
       start = ends[i]!
     }
     this.#open = start
@@ -195,7 +209,8 @@ class SliceCutter {
     const carried = slice.subarray(this.#open, this.#filled)
     const next = this.#tools.borrow(this.#capacity)
     next.set(carried)
-    const task = this.#process(slice, this.#ends.slice(0, this.#count)).finally(() => this.#tools.giveBack(slice))
+    const chunks = { ends: this.#ends.slice(0, this.#count), positions: this.#positions.slice(0, this.#count) }
+    const task = this.#process(slice, chunks).finally(() => this.#tools.giveBack(slice))
     task.catch(() => {}) // reported when its turn comes
     this.#inFlight.push(task)
     this.#slice = next
@@ -205,13 +220,19 @@ class SliceCutter {
     if (this.#inFlight.length >= SLICES_IN_FLIGHT) await this.#inFlight.shift()
   }
 
-  async #process(slice: Buffer, ends: Uint32Array): Promise<void> {
-    if (ends.length === 0) return
-    const ids = hashSlice(slice, ends, this.#parameters.maxBytes, this.#tools)
+  async #process(slice: Buffer, chunks: SliceChunks): Promise<void> {
+    if (chunks.ends.length === 0) return
+    const ids = hashSlice(slice, chunks.ends, this.#parameters.maxBytes, this.#tools)
     this.ids.push(ids)
     const wanted = (await this.#ask({ type: 'claim', ids } satisfies CutQuestion)) as Uint8Array
-    const sealed = sealSlice(slice, ends, ids, wanted, this.#tools.compressor(this.#effort))
-    if (sealed) await this.#ask({ type: 'store', ...sealed } satisfies CutQuestion, [sealed.records.buffer])
+    if (!wanted.includes(1)) return
+    const room = this.#tools.borrowShared(this.#capacity + chunks.ends.length * RECORD_HEADER_BYTES)
+    try {
+      const sealed = sealSlice(slice, chunks, ids, wanted, this.#compressor, room)
+      await this.#ask({ type: 'store', ...sealed } satisfies CutQuestion)
+    } finally {
+      this.#tools.giveBackShared(room)
+    }
   }
 
   /** Sends the last slice and waits for all. */

@@ -6,6 +6,8 @@ import { fileSignature } from './file-signature.ts'
 
 /** A segment that is taken front to back: before each `read`, `zerosAt` must have answered 0. */
 export interface SegmentSource {
+  /** Where it lies in its file. */
+  readonly offset: number
   readonly length: number
   /** Copies up to `room` bytes to `target` at `at`, those from `done` on in the segment; returns how many, 0 at its end. */
   read(target: Buffer, at: number, room: number, done: number): number
@@ -18,11 +20,11 @@ const LEAST_HOLE_BYTES = 16 * 2 ** 20
 
 /** A segment of an open file. Throws what opening it does, and IO for what is no regular file. */
 export class FileSegment implements SegmentSource, Disposable {
+  readonly offset: number
   readonly length: number
   /** The `fileSignature` when it was opened. */
   readonly before: string
   readonly #fd: number
-  readonly #offset: number
   readonly #fileBytes: number
   #extent: Extent = { isHole: false, end: 0 }
 
@@ -39,7 +41,7 @@ export class FileSegment implements SegmentSource, Disposable {
       closeSync(this.#fd)
       throw error
     }
-    this.#offset = offset
+    this.offset = offset
     this.length = length
   }
 
@@ -49,17 +51,17 @@ export class FileSegment implements SegmentSource, Disposable {
   }
 
   read(target: Buffer, at: number, room: number, done: number): number {
-    const from = this.#offset + done
+    const from = this.offset + done
     const toHole = from < this.#extent.end ? this.#extent.end - from : room
     return readSync(this.#fd, target, at, Math.min(room, toHole), from)
   }
 
   zerosAt(done: number): number {
-    const at = this.#offset + done
+    const at = this.offset + done
     if (at >= this.#fileBytes) return 0
     if (at >= this.#extent.end) this.#extent = extentAt(this.#fd, at)
     if (!this.#extent.isHole) return 0
-    return Math.min(this.#extent.end, this.#fileBytes, this.#offset + this.length) - at
+    return Math.min(this.#extent.end, this.#fileBytes, this.offset + this.length) - at
   }
 
   [Symbol.dispose](): void {
@@ -84,6 +86,7 @@ function mayHaveHoles({ size, blocks, ctimeNs }: BigIntStats, beforeMs: number):
 /** Bytes that come from elsewhere than a file. */
 export function bytesSegment(bytes: Uint8Array): SegmentSource {
   return {
+    offset: 0,
     length: bytes.length,
     read(target, at, room, done) {
       const part = bytes.subarray(done, done + room)

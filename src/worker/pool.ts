@@ -49,9 +49,8 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.run(() => {
       if (this.#closed) return Promise.reject(new Error('the pool is closed'))
       this.#bytes += options.bytes
-      const { answer = noAnswer } = options
-      if (this.#bytes <= INLINE_BYTES) return runTask(name, task, this.#tools, answer)
-      return this.#leastBusy().run(name, task, options.transfer ?? [], answer)
+      if (this.#bytes <= INLINE_BYTES) return runTask(name, task, this.#tools, options.answer ?? noAnswer)
+      return this.#leastBusy().run(name, task, options)
     })
   }
 
@@ -96,8 +95,7 @@ class Thread {
   run<Name extends TaskName>(
     name: Name,
     content: TaskTypes[Name]['task'],
-    transfer: readonly ArrayBuffer[],
-    answer: Ask,
+    { transfer = [], answer = noAnswer }: RunOptions,
   ): Promise<TaskTypes[Name]['result']> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended.error)

@@ -1,16 +1,23 @@
 import { isAllZero } from '../base/bytes.ts'
 import { ID_BYTES } from '../base/ids.ts'
-import { type ObjectHeader, RECORD_HEADER_BYTES, recordLength, sealObject } from '../format/object.ts'
+import { type ObjectHeader, recordLength, sealObject } from '../format/object.ts'
 import type { Compressor } from '../native/compress.ts'
 import { hashChunks } from '../native/hash.ts'
 import type { Tools } from './tools.ts'
+
+/** The chunks of a slice, the first of which begins at 0. */
+export interface SliceChunks {
+  readonly ends: Uint32Array
+  /** Where each lies in its file. */
+  readonly positions: Float64Array
+}
 
 /** Chunks as records, one after another. */
 export interface SealedSlice {
   /** Packed. */
   readonly ids: Uint8Array
   readonly headers: readonly ObjectHeader[]
-  readonly records: Uint8Array<ArrayBuffer>
+  readonly records: Uint8Array
 }
 
 /**
@@ -36,28 +43,27 @@ export function hashSlice(slice: Uint8Array, ends: Uint32Array, maxBytes: number
   return ids
 }
 
-/** Those of the chunks that are `wanted` (1 for each), as records; nothing if none is. */
+/** Those of the chunks that are `wanted` (1 for each), as records at the start of `room`, which must be large enough. */
 export function sealSlice(
   slice: Uint8Array,
-  ends: Uint32Array,
+  { ends, positions }: SliceChunks,
   ids: Uint8Array,
   wanted: Uint8Array,
   compressor: Compressor,
-): SealedSlice | undefined {
+  room: Buffer,
+): SealedSlice {
   const chosen = [...ends.keys()].filter((i) => wanted[i] === 1)
-  if (chosen.length === 0) return undefined
   const startOf = (i: number): number => (i === 0 ? 0 : ends[i - 1]!)
-  const room = chosen.reduce((sum, i) => sum + RECORD_HEADER_BYTES + ends[i]! - startOf(i), 0)
-  const records = Buffer.allocUnsafeSlow(room)
   const sealedIds = Buffer.alloc(chosen.length * ID_BYTES)
   const headers: ObjectHeader[] = []
   let offset = 0
   for (const [n, i] of chosen.entries()) {
     const id = ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
     sealedIds.set(id, n * ID_BYTES)
-    const header = sealObject('chunk', id, slice.subarray(startOf(i), ends[i]), compressor, records, offset)
+    const plain = slice.subarray(startOf(i), ends[i])
+    const header = sealObject('chunk', id, plain, compressor, room, offset, positions[i])
     headers.push(header)
     offset += recordLength(header)
   }
-  return { ids: sealedIds, headers, records: records.subarray(0, offset) }
+  return { ids: sealedIds, headers, records: room.subarray(0, offset) }
 }

@@ -1,30 +1,45 @@
-import { type Compressor, createCompressor, type Effort } from '../native/compress.ts'
 import { sha3_256 } from '../native/hash.ts'
 import { type CutParameters, createFindCuts, type FindCuts } from '../native/scan.ts'
 
 /** What a thread keeps from task to task, because it is dear to make. */
 export interface Tools {
   findCuts(parameters: CutParameters): FindCuts
-  compressor(effort: Effort): Compressor
   /** The id of a chunk of `length` zero bytes. */
   zerosId(length: number): Uint8Array
   /** A buffer of at least `length` bytes; give it back with `giveBack`. What is in it is undefined. */
   borrow(length: number): Buffer
   giveBack(buffer: Buffer): void
+  /** As `borrow`, but other threads see it, too. V8 takes what comes and goes between threads for garbage to be collected. */
+  borrowShared(length: number): Buffer
+  giveBackShared(buffer: Buffer): void
 }
 
 export function createTools(): Tools {
   const scanners = new Map<string, FindCuts>()
-  const compressors = new Map<Effort, Compressor>()
   const zeros = new Map<number, Uint8Array>()
-  const buffers: Buffer[] = []
+  const own = createStock((length) => Buffer.allocUnsafeSlow(length))
+  const shared = createStock((length) => Buffer.from(new SharedArrayBuffer(length)))
   return {
     findCuts: (parameters) => remember(scanners, JSON.stringify(parameters), () => createFindCuts(parameters)),
-    compressor: (effort) => remember(compressors, effort, () => createCompressor(effort)),
     zerosId: (length) => remember(zeros, length, () => sha3_256(Buffer.alloc(length))),
+    borrow: own.borrow,
+    giveBack: own.giveBack,
+    borrowShared: shared.borrow,
+    giveBackShared: shared.giveBack,
+  }
+}
+
+interface Stock {
+  borrow(length: number): Buffer
+  giveBack(buffer: Buffer): void
+}
+
+function createStock(make: (length: number) => Buffer): Stock {
+  const buffers: Buffer[] = []
+  return {
     borrow(length) {
       const found = buffers.findIndex((buffer) => buffer.length >= length)
-      return found === -1 ? Buffer.allocUnsafeSlow(Math.max(length, LEAST_BYTES)) : buffers.splice(found, 1)[0]!
+      return found === -1 ? make(Math.max(length, LEAST_BYTES)) : buffers.splice(found, 1)[0]!
     },
     giveBack(buffer) {
       if (buffers.length < BUFFERS_KEPT) buffers.push(buffer)

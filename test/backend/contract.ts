@@ -64,6 +64,41 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
   })
 
+  test('what was begun without a name is there once it is published, in the order of the calls, and not before', async () => {
+    await using here = await make()
+    const { backend } = here
+    const file = await backend.begin(kind)
+    const appends = Array.from({ length: 10 }, (_, i) => file.append([BYTES.subarray(i * 100, i * 100 + 100)]))
+    await Promise.all(appends)
+    await rejects(backend.get(kind, name), 'NOT_FOUND')
+    for await (const found of backend.list(kind)) expect.unreachable(`${found} is listed`)
+    await file.publish(name)
+    await file.discard()
+    expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
+    expect(await backend.removeLeftovers()).toBe(0)
+  })
+
+  test('what was begun and discarded leaves nothing', async () => {
+    await using here = await make()
+    const file = await here.backend.begin(kind)
+    await file.append([BYTES])
+    await file.discard()
+    await file.discard()
+    await rejects(here.backend.get(kind, name), 'NOT_FOUND')
+    expect(await here.backend.removeLeftovers()).toBe(0)
+  })
+
+  test('what was begun replaces nothing', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [BYTES])
+    const file = await here.backend.begin(kind)
+    await file.append([Buffer.from('other')])
+    await rejects(file.publish(name), 'EXISTS')
+    await file.discard()
+    expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
+    expect(await here.backend.removeLeftovers()).toBe(0)
+  })
+
   test('a file of no bytes is a file', async () => {
     await using here = await make()
     await here.backend.put(kind, name, [])

@@ -16,7 +16,8 @@ import {
   recordLength,
   sealObject,
 } from '../../src/format/object.ts'
-import { CODEC_RAW, CODEC_ZSTD, createCompressor } from '../../src/native/compress.ts'
+import { CODEC_RAW, CODEC_XOR_ZSTD, CODEC_ZSTD, createCompressor } from '../../src/native/compress.ts'
+import { applyXorKey } from '../../src/native/xor-key.ts'
 import { expectRefusal, flipped, truncations } from '../helpers/refusals.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
@@ -43,6 +44,8 @@ const open = ({ kind, id, record }: Sealed, target?: Uint8Array): Uint8Array =>
   openRecord(record, kind, id, FILE, AT, target)
 
 const RAW = seal('chunk', seededBytes('raw', 100))
+/** As a block file lies on the disk. */
+const KEYED = seal('chunk', applyXorKey(Buffer.alloc(4096), Buffer.from('5ca1ab1e0ddba11f', 'hex')).slice())
 const ZSTD = seal('tree', Buffer.from('a tree, a tree, a tree, a tree, a tree, a tree, a tree, a tree, a tree'))
 
 /** The record with fields of its header changed, and the header's checksum put right. */
@@ -74,6 +77,7 @@ test('the header says what is stored', () => {
   expect(header(RAW)).toMatchObject({ kind: 'chunk', codec: CODEC_RAW, storedLength: 100, plainLength: 100 })
   expect(header(ZSTD)).toMatchObject({ kind: 'tree', codec: CODEC_ZSTD, plainLength: ZSTD.plain.length })
   expect(header(ZSTD).storedLength).toBeLessThan(ZSTD.plain.length)
+  expect(header(KEYED)).toMatchObject({ kind: 'chunk', codec: CODEC_XOR_ZSTD, plainLength: 4096 })
   expect(Buffer.from(header(RAW).idPrefix).toString('hex')).toBe(RAW.id.slice(0, 16))
 })
 
@@ -94,6 +98,7 @@ test('codes of kinds are what is stored', () => {
 describe.each([
   ['raw', RAW],
   ['compressed', ZSTD],
+  ['keyed', KEYED],
 ])('a %s record', (_, sealed) => {
   const { record, kind, id } = sealed
 

@@ -12,7 +12,7 @@ import { expectRefusal, flipped, truncations } from '../helpers/refusals.ts'
 
 const FILE = 'snapshots/abc'
 const compressor = createCompressor(3)
-const raw: Compressor = { compressInto: () => 0 }
+const raw: Compressor = { compressInto: () => undefined }
 const SNAPSHOT: Snapshot = {
   version: 1,
   timeMs: 1_700_000_000_000,

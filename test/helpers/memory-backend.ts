@@ -1,4 +1,4 @@
-import type { Backend, ByteRange, FileKind } from '../../src/backend/backend.ts'
+import type { Backend, ByteRange, FileKind, UnnamedFile } from '../../src/backend/backend.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 
 export interface MemoryFiles extends Backend {
@@ -17,16 +17,19 @@ export function memoryBackend(): MemoryFiles {
     return bytes
   }
 
+  async function put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const path = pathOf(kind, name)
+    if (files.has(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
+    files.set(path, Buffer.concat(parts))
+    times.set(path, Date.now())
+  }
+
   return {
     location: 'memory',
     localDirectory: undefined,
     files,
-    async put(kind, name, parts) {
-      const path = pathOf(kind, name)
-      if (files.has(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
-      files.set(path, Buffer.concat(parts))
-      times.set(path, Date.now())
-    },
+    put,
+    begin: (kind) => beginInMemory((name, parts) => put(kind, name, parts)),
     async get(kind: FileKind, name: string, range?: ByteRange) {
       const bytes = find(kind, name)
       if (!range) return Uint8Array.from(bytes)
@@ -52,6 +55,18 @@ export function memoryBackend(): MemoryFiles {
       return 0
     },
     async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** An unnamed file that is put whole when it is published. */
+export async function beginInMemory(put: (name: string, parts: Uint8Array[]) => Promise<void>): Promise<UnnamedFile> {
+  const written: Uint8Array[] = []
+  return {
+    async append(parts) {
+      written.push(...parts.map((part) => Uint8Array.from(part)))
+    },
+    publish: (name) => put(name, written),
+    async discard() {},
   }
 }
 

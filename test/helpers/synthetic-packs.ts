@@ -1,4 +1,4 @@
-import type { Backend, ByteRange, FileKind, FileStat } from '../../src/backend/backend.ts'
+import type { Backend, ByteRange, FileKind, FileStat, UnnamedFile } from '../../src/backend/backend.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 import { ID_BYTES, type PackId } from '../../src/base/ids.ts'
 import { type ObjectKind, RECORD_HEADER_BYTES } from '../../src/format/object.ts'
@@ -9,6 +9,7 @@ import {
   type PackEntry,
   packClassOf,
 } from '../../src/format/pack.ts'
+import { beginInMemory } from './memory-backend.ts'
 import { seededBytes } from './seeded-bytes.ts'
 
 export interface SyntheticPack {
@@ -46,6 +47,10 @@ export class MemoryBackend implements Backend {
 
   async put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
     this.#files.set(`${kind}/${name}`, Buffer.concat(parts))
+  }
+
+  begin(kind: FileKind): Promise<UnnamedFile> {
+    return beginInMemory((name, parts) => this.put(kind, name, parts))
   }
 
   async get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array> {

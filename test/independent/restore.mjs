@@ -84,12 +84,14 @@ function readRecord(path, offset, id, entry) {
   check(isExpected, where, 'another record than the trailer or the name says')
   const [kind, codec] = header.subarray(4, 6)
   const [flags, stored, plain] = [header.readUInt16LE(6), header.readUInt32LE(8), header.readUInt32LE(12)]
-  const isStored = codec === 0 ? stored === plain : codec === 1 && stored > 0 && stored < plain
+  const least = { 1: 1, 4: 9 }[codec] // a frame, or a key of 8 bytes before one
+  const isStored = codec === 0 ? stored === plain : stored >= least && stored < plain
   const areFieldsFine = flags === 0 && kind >= CHUNK && kind <= ATTRIBUTES && plain > 0 && plain <= 2 ** 24
   check(areFieldsFine && isStored, where, `an impossible record: ${kind}, ${codec}, ${flags}, ${stored}, ${plain}`)
   const bytes = readAt(path, stored, offset + 32)
   check(zlib.crc32(bytes) === header.readUInt32LE(24), where, 'wrong CRC of the stored bytes')
-  const object = codec === 0 ? bytes : decompress(bytes, plain, where)
+  const object = codec === 0 ? bytes : decompress(bytes.subarray(codec === 4 ? 8 : 0), plain, where)
+  if (codec === 4) for (let i = 0; i < plain; i++) object[i] ^= bytes[i % 8]
   check(hash(kind === CHUNK ? 'sha3-256' : 'shake256', object).equals(id), where, 'the content does not have its id') // §1
   return { bytes: object, where, kind, stored }
 }

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isCode } from '../../src/base/errors.ts'
-import { createCompressor, decompressInto } from '../../src/native/compress.ts'
+import { CODEC_XOR_ZSTD, CODEC_ZSTD, createCompressor, openCompressed } from '../../src/native/compress.ts'
+import { applyXorKey, XOR_KEY_BYTES } from '../../src/native/xor-key.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
 const zstd = createRequire(import.meta.url)('zstd-napi/binding.js') as typeof import('zstd-napi/binding.js')
@@ -20,10 +21,10 @@ describe.each(EFFORTS)('effort %s', (effort) => {
   test('gives back what it took', () => {
     for (const plain of [TEXT, MIXED, new Uint8Array(262_144), new Uint8Array(100), TEXT.subarray(0, 500)]) {
       const target = new Uint8Array(plain.length + 20).fill(0xee)
-      const length = compressor.compressInto(plain, target, 10)
+      const { codec, length } = compressor.compressInto(plain, target, 10)!
       expect(length).toBeGreaterThan(0)
       expect(length).toBeLessThan(plain.length)
-      expect(decompressed(target.subarray(10, 10 + length), plain.length).equals(plain)).toBe(true)
+      expect(decompressed(target.subarray(10, 10 + length), plain.length, codec).equals(plain)).toBe(true)
       expect([...target.subarray(0, 10), ...target.subarray(-10)]).toEqual(new Array(20).fill(0xee))
     }
   })
@@ -31,21 +32,22 @@ describe.each(EFFORTS)('effort %s', (effort) => {
   test('what does not shrink does not pay, and nothing is written beyond its room', () => {
     for (const length of [0, 1, 2, 8, 13, 100, 65_536, 200_000]) {
       const target = new Uint8Array(length + 8).fill(0xee)
-      expect(compressor.compressInto(seededBytes('noise', length), target, 0)).toBe(0)
+      expect(compressor.compressInto(seededBytes('noise', length), target, 0)).toBeUndefined()
       expect([...target.subarray(length)]).toEqual(new Array(8).fill(0xee))
     }
   })
 
-  test('is always smaller or 0, and always decompresses', () => {
+  test('is always smaller or nothing, and always decompresses', () => {
     const anyPlain = fc.tuple(fc.nat(20_000), fc.nat(20_000), fc.uint8Array({ maxLength: 40 }))
     fc.assert(
       fc.property(anyPlain, ([noise, same, end]) => {
         const plain = Buffer.concat([seededBytes(noise, noise), Buffer.alloc(same, 7), end])
         const target = new Uint8Array(plain.length)
-        const length = compressor.compressInto(plain, target, 0)
-        if (length === 0) return
+        const compressed = compressor.compressInto(plain, target, 0)
+        if (!compressed) return
+        const { codec, length } = compressed
         expect(length).toBeLessThan(plain.length)
-        expect(decompressed(target.subarray(0, length), plain.length).equals(plain)).toBe(true)
+        expect(decompressed(target.subarray(0, length), plain.length, codec).equals(plain)).toBe(true)
       }),
       { numRuns: effort === 19 ? 20 : 100 },
     )
@@ -59,14 +61,24 @@ describe.each(EFFORTS)('effort %s', (effort) => {
 
 describe('auto', () => {
   const lengthOf = (effort: 'auto' | number, plain: Uint8Array): number =>
-    createCompressor(effort).compressInto(plain, new Uint8Array(plain.length), 0)
+    createCompressor(effort).compressInto(plain, new Uint8Array(plain.length), 0)?.length ?? 0
 
-  test('spends more where the first try saves much, and only there', () => {
+  test('spends more where that saves a tenth, and only there', () => {
     expect(lengthOf('auto', TEXT)).toBe(lengthOf(1, TEXT))
-    expect(lengthOf('auto', TEXT)).toBeLessThan(lengthOf(-3, TEXT))
+    expect(lengthOf('auto', TEXT)).toBeLessThan(lengthOf(-5, TEXT))
     const dense = Buffer.concat([seededBytes('dense', 60_000), TEXT.subarray(0, 8000)])
-    expect(lengthOf('auto', dense)).toBe(lengthOf(-3, dense))
-    expect(lengthOf(1, dense)).not.toBe(lengthOf(-3, dense))
+    expect(lengthOf('auto', dense)).toBe(lengthOf(-5, dense))
+    expect(lengthOf(1, dense)).not.toBe(lengthOf(-5, dense))
+  })
+
+  test('what one chunk shows holds for those after it, for 4 MiB', () => {
+    const compressor = createCompressor('auto')
+    const target = new Uint8Array(65_536)
+    const dense = Buffer.concat([seededBytes('dense', 57_536), TEXT.subarray(0, 8000)])
+    const text = Buffer.alloc(65_536, TEXT)
+    expect(compressor.compressInto(dense, target, 0)!.length).toBe(lengthOf(-5, dense))
+    for (let i = 1; i < 64; i++) expect(compressor.compressInto(text, target, 0)!.length).toBe(lengthOf(-5, text))
+    for (let i = 0; i < 3; i++) expect(compressor.compressInto(text, target, 0)!.length).toBe(lengthOf(1, text))
   })
 
   test('leaves raw what saves less than 3 %', () => {
@@ -78,11 +90,47 @@ describe('auto', () => {
   })
 })
 
+describe('an XOR key', () => {
+  const KEY = Buffer.from('5ca1ab1e0ddba11f', 'hex')
+  const records = seededBytes('records', 300_000).map((byte, i) => (i % 11 < 5 ? 0 : byte)) as Buffer
+  const file = Buffer.from(applyXorKey(records, KEY))
+  /** Chunks whose lengths are no multiples of the key's. */
+  const CUTS = [0, 50_001, 120_003, 120_010, 201_000, 300_000]
+
+  test.each(EFFORTS)('is taken away at effort %s, wherever a chunk begins', (effort) => {
+    const compressor = createCompressor(effort)
+    const plainCompressor = createCompressor(effort)
+    for (const [i, start] of CUTS.slice(0, -1).entries()) {
+      const chunk = file.subarray(start, CUTS[i + 1])
+      const target = Buffer.alloc(chunk.length)
+      const compressed = compressor.compressInto(chunk, target, 0, start)
+      const unkeyed = plainCompressor.compressInto(records.subarray(start, CUTS[i + 1]), Buffer.alloc(chunk.length), 0)
+      if (chunk.length < 100) continue
+      expect(compressed).toEqual({ codec: CODEC_XOR_ZSTD, length: unkeyed!.length + XOR_KEY_BYTES })
+      const stored = target.subarray(0, compressed!.length)
+      expect(stored[0]).toBe(KEY[start % 8])
+      expect(decompressed(stored, chunk.length, CODEC_XOR_ZSTD).equals(chunk)).toBe(true)
+    }
+  })
+
+  test('of one file is not taken for that of the next', () => {
+    const compressor = createCompressor('auto')
+    const target = Buffer.alloc(file.length)
+    expect(compressor.compressInto(file, target, 0, 0)!.codec).toBe(CODEC_XOR_ZSTD)
+    expect(compressor.compressInto(records, target, 0, 0)!.codec).toBe(CODEC_ZSTD)
+  })
+
+  test('without a frame behind it is CORRUPT', () => {
+    for (let length = 0; length < 12; length++)
+      expect(() => openCompressed(CODEC_XOR_ZSTD, KEY.subarray(0, length), new Uint8Array(100))).toThrow('zstd frame')
+  })
+})
+
 test.each([-8, 20, 1.5, Number.NaN])('level %d is refused', (level) => {
   expect(() => createCompressor(level)).toThrow(RangeError)
 })
 
-describe('decompressInto refuses', () => {
+describe('openCompressed refuses', () => {
   const frame = frameOf(TEXT)
 
   test('a target that is too small or too large', () => {
@@ -112,7 +160,7 @@ describe('decompressInto refuses', () => {
     expect(bomb.length).toBeLessThan(100_000)
     const memory = new Uint8Array(300).fill(0xee)
     const before = process.memoryUsage().rss
-    expect(() => decompressInto(bomb, memory.subarray(100, 200))).toThrow('zstd frame')
+    expect(() => openCompressed(CODEC_ZSTD, bomb, memory.subarray(100, 200))).toThrow('zstd frame')
     expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 26)
     expect([...memory.subarray(0, 100), ...memory.subarray(200)]).toEqual(new Array(200).fill(0xee))
   })
@@ -161,15 +209,15 @@ function frameOf(plain: Uint8Array): Buffer {
   return target.subarray(0, zstd.compress(target, plain, 1))
 }
 
-function decompressed(stored: Uint8Array, plainLength: number): Buffer {
+function decompressed(stored: Uint8Array, plainLength: number, codec = CODEC_ZSTD): Buffer {
   const target = Buffer.alloc(plainLength)
-  decompressInto(stored, target)
+  openCompressed(codec, stored, target)
   return target
 }
 
 function expectCorrupt(stored: Uint8Array, plainLength: number): void {
   try {
-    decompressInto(stored, new Uint8Array(plainLength))
+    openCompressed(CODEC_ZSTD, stored, new Uint8Array(plainLength))
   } catch (error) {
     expect(isCode(error, 'CORRUPT')).toBe(true)
     return

@@ -1,5 +1,8 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
+import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 import { ID_BYTES, idBytes, type ObjectId, objectIdAt } from '../../src/base/ids.ts'
 import { hashObject, RECORD_HEADER_BYTES } from '../../src/format/object.ts'
@@ -11,6 +14,7 @@ import { makeSnapshot } from '../helpers/make-snapshot.ts'
 import { memoryRepository } from '../helpers/memory-repository.ts'
 import { sealAll } from '../helpers/sealed.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
+import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 
 /** A repository whose puts and index are watched. */
 async function fixture(watchPut: (kind: string, put: () => Promise<void>) => Promise<void> = (_, put) => put()) {
@@ -20,6 +24,16 @@ async function fixture(watchPut: (kind: string, put: () => Promise<void>) => Pro
     put: async (kind, name, parts) => {
       await watchPut(kind, () => backend.put(kind, name, parts))
       events.push(`put ${kind}`)
+    },
+    begin: async (kind) => {
+      const file = await backend.begin(kind)
+      return {
+        ...file,
+        publish: async (name) => {
+          await watchPut(kind, () => file.publish(name))
+          events.push(`put ${kind}`)
+        },
+      }
     },
   }))
   const index = await here.repository.index()
@@ -295,6 +309,19 @@ describe('a failing put', () => {
     expect(here.index.addPack).not.toHaveBeenCalled()
   })
 
+  test('is no worse when it fails on the way', async () => {
+    await using here = await memoryRepository((backend) => ({
+      ...backend,
+      begin: async (kind) => ({ ...(await backend.begin(kind)), append: () => Promise.reject(full) }),
+    }))
+    await using session = here.repository.beginWrite({})
+    const adds = ['a', 'b'].map((seed) => session.add('chunk', chunks(seed)))
+    for (const add of adds) await expect(add).rejects.toBe(full)
+    await expect(session.claim('chunk', chunks('c').ids)).rejects.toBe(full)
+    await expect(session.flush()).rejects.toBe(full)
+    expect(packsOf(here.backend.files, 'data')).toEqual([])
+  })
+
   test('so does an index that takes no more', async () => {
     await using here = await fixture()
     vi.spyOn(here.index, 'addPack').mockRejectedValueOnce(full)
@@ -315,6 +342,32 @@ describe('a failing put', () => {
     fail = false
     expect([...(await here.session().claim('chunk', chunks('a', 'b').ids))]).toEqual([0, 1])
   })
+})
+
+test('memory of records may be used again once they are added', async () => {
+  await using here = await fixture()
+  await using session = here.session()
+  const objects = [chunks('a', 'b'), chunks('c')]
+  const stored = objects.map(({ records }) => Buffer.from(records))
+  for (const each of objects) {
+    await session.add('chunk', each)
+    each.records.fill(0)
+  }
+  await session.flush()
+  const [pack] = packsOf(here.files, 'data')
+  for (const records of stored) expect(Buffer.from(here.files.get(pack!)!).includes(records)).toBe(true)
+})
+
+test('an abandoned session leaves no files', async () => {
+  await using tmp = await temporaryDirectory()
+  await createLocalFolders(tmp.path)
+  const backend = localBackend(tmp.path)
+  {
+    await using session = new WriteSession(backend, () => Promise.reject(new Error('there is no index')))
+    await session.add('chunk', chunks('a'))
+    expect(await readdir(join(tmp.path, 'tmp'))).toHaveLength(1)
+  }
+  expect(await readdir(join(tmp.path, 'tmp'))).toEqual([])
 })
 
 test('a dry run counts and stores nothing', async () => {

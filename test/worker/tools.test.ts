@@ -7,8 +7,6 @@ test('what is dear to make is made once for each kind', () => {
   const tools = createTools()
   expect(tools.findCuts({ ...DEFAULT_CUT_PARAMETERS })).toBe(tools.findCuts(DEFAULT_CUT_PARAMETERS))
   expect(tools.findCuts({ ...DEFAULT_CUT_PARAMETERS, level: 2 })).not.toBe(tools.findCuts(DEFAULT_CUT_PARAMETERS))
-  expect(tools.compressor('auto')).toBe(tools.compressor('auto'))
-  expect(tools.compressor(3)).not.toBe(tools.compressor('auto'))
 })
 
 test('ids of zeros', () => {
@@ -40,4 +38,13 @@ test('as many buffers are kept as two tasks that cut need, and no more', () => {
   const kept = again.filter((buffer) => lent.includes(buffer))
   expect(new Set(kept).size).toBe(kept.length)
   expect(kept).toHaveLength(6)
+})
+
+test('what is lent to other threads, too, is a stock of its own', () => {
+  const tools = createTools()
+  const shared = tools.borrowShared(10)
+  expect(shared.buffer).toBeInstanceOf(SharedArrayBuffer)
+  tools.giveBackShared(shared)
+  expect(tools.borrow(10).buffer).toBeInstanceOf(ArrayBuffer)
+  expect(tools.borrowShared(10) === shared).toBe(true)
 })
