@@ -84,25 +84,24 @@ function readRecord(path, offset, id, entry) {
   check(isExpected, where, 'another record than the trailer or the name says')
   const [kind, codec] = header.subarray(4, 6)
   const [flags, stored, plain] = [header.readUInt16LE(6), header.readUInt32LE(8), header.readUInt32LE(12)]
-  const least = { 1: 1, 4: 9 }[codec] // a frame, or a key of 8 bytes before one
-  const isStored = codec === 0 ? stored === plain : stored >= least && stored < plain
+  const isStored = codec === 0 ? stored === plain : stored >= { 1: 1, 4: 9 }[codec] && stored < plain
   const areFieldsFine = flags === 0 && kind >= CHUNK && kind <= ATTRIBUTES && plain > 0 && plain <= 2 ** 24
   check(areFieldsFine && isStored, where, `an impossible record: ${kind}, ${codec}, ${flags}, ${stored}, ${plain}`)
   const bytes = readAt(path, stored, offset + 32)
   check(zlib.crc32(bytes) === header.readUInt32LE(24), where, 'wrong CRC of the stored bytes')
-  const object = codec === 0 ? bytes : decompress(bytes.subarray(codec === 4 ? 8 : 0), plain, where)
-  if (codec === 4) for (let i = 0; i < plain; i++) object[i] ^= bytes[i % 8]
+  const object = codec === 0 ? bytes : decompress(bytes, codec === 4 ? 8 : 0, plain, where)
   check(hash(kind === CHUNK ? 'sha3-256' : 'shake256', object).equals(id), where, 'the content does not have its id') // §1
   return { bytes: object, where, kind, stored }
 }
-function decompress(stored, plain, where) {
-  const [bytes, params] = [Buffer.alloc(plain), { [zlib.constants.ZSTD_d_windowLogMax]: 24 }]
+function decompress(stored, key, plain, where) {
+  const params = { [zlib.constants.ZSTD_d_windowLogMax]: 24 }
   try {
-    const node = zlib.zstdDecompressSync?.(stored, { maxOutputLength: plain, params, info: true }) // bounded, whatever it says
-    const length = node ? node.buffer.copy(bytes) : new napi.DCtx().decompress(bytes, stored)
-    const end = node ? node.engine.bytesWritten : napi.findFrameCompressedSize(stored)
-    check(stored.readUInt32LE(0) === 0xfd2fb528 && end === stored.length && length === plain, end, 'wrong length')
-    return bytes
+    const [frame, bytes] = [stored.subarray(key), Buffer.alloc(plain)]
+    const node = zlib.zstdDecompressSync?.(frame, { maxOutputLength: plain, params, info: true }) // bounded, whatever it says
+    const length = node ? node.buffer.copy(bytes) : new napi.DCtx().decompress(bytes, frame)
+    const end = node ? node.engine.bytesWritten : napi.findFrameCompressedSize(frame)
+    check(frame.readUInt32LE(0) === 0xfd2fb528 && end === frame.length && length === plain, end, 'wrong length')
+    return key === 0 ? bytes : bytes.map((byte, i) => byte ^ stored[i % key])
   } catch (error) {
     throw new Error(`${where}: not one zstd frame of ${plain} bytes: ${error.message}`)
   }
