@@ -22,10 +22,28 @@ export class ListBuilder {
 
   /** Appends chunks: n × 32 bytes of ids, and their lengths. Borrows both. */
   async add(ids: Uint8Array, lengths: ArrayLike<number>): Promise<void> {
-    for (let i = 0; i < lengths.length; i++) {
-      this.#size += lengths[i]!
-      const level = this.#append(0, ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), lengths[i]!)
-      if (endsLevel(level)) await this.#closeList(0)
+    for (let i = 0; i < lengths.length; i++)
+      await this.#addEntry(0, ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), lengths[i]!)
+  }
+
+  /**
+   * Begins with the chunks that another file, of `size` bytes, has before byte `end`: its lists are entered as they are,
+   * but for those that hold that byte. The builder must be new, and a chunk begin at `end`, or RangeError is thrown. Rejects
+   * what `load` does, and CORRUPT when the lists do not add up.
+   */
+  async takeOver(load: LoadObject, content: Content, size: number, end: number): Promise<void> {
+    if (end >= size) throw new RangeError(`no chunk begins at ${end} of ${size}`)
+    let { height, id } = content
+    for (let offset = 0, length = size; offset < end; height--) {
+      if (height === 0) throw new RangeError(`no chunk begins at ${end}`)
+      const list = await loadList(load, { height, id }, length)
+      for (const [i, below] of list.lengths.entries()) {
+        length = below
+        id = objectIdAt(list.ids, i * ID_BYTES)
+        if (offset + below > end) break
+        await this.#addEntry(height - 1, idBytes(id), below)
+        offset += below
+      }
     }
   }
 
@@ -39,6 +57,12 @@ export class ListBuilder {
         return { size: this.#size, content: { height, id: objectIdAt(level.ids) } }
       if (level.lengths.length > 0) await this.#closeList(height)
     }
+  }
+
+  /** Enters a chunk (height 0) or a list as what comes next in the file. */
+  async #addEntry(height: number, id: Uint8Array, length: number): Promise<void> {
+    this.#size += length
+    if (endsLevel(this.#append(height, id, length))) await this.#closeList(height)
   }
 
   #append(height: number, id: Uint8Array, length: number): Level {

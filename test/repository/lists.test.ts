@@ -97,6 +97,62 @@ describe('a file', () => {
   })
 })
 
+describe('taking over', () => {
+  // Few different ids, half of which end a list: lists are short, repeat, and stand in each other.
+  const anyNumbers = fc.array(fc.constantFrom(0, 1, 32, 33), { minLength: 1, maxLength: 300 })
+  const chunksFrom = (numbers: readonly number[]): Chunks => ({
+    ids: Buffer.concat(numbers.map((number) => Buffer.alloc(ID_BYTES, number))),
+    lengths: numbers.map((number) => number + 1),
+  })
+
+  test('what comes before a chunk, and adding others, is the same as adding all', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyNumbers, fc.nat(), anyNumbers, async (old, at, added) => {
+        const kept = old.slice(0, at % old.length)
+        const end = sum(chunksFrom(kept).lengths)
+        const store = objectStore()
+        const before = await build(store, chunksFrom(old))
+        const builder = new ListBuilder(store.save)
+        await builder.takeOver(store.load, before.content!, before.size, end)
+        const { ids, lengths } = chunksFrom(added)
+        await builder.add(ids, lengths)
+        expect(await builder.finish()).toEqual(await build(store, chunksFrom([...kept, ...added])))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('loads and writes only the lists around the place', async () => {
+    const store = objectStore()
+    const chunks = chunksOf(10_000)
+    const { content, size } = await build(store, chunks)
+    const [loads, objects] = [store.loads, store.objects.size]
+    const builder = new ListBuilder(store.save)
+    await builder.takeOver(store.load, content!, size, size - chunks.lengths.at(-1)!)
+    await builder.add(seededBytes('new', ID_BYTES), [5])
+    await builder.finish()
+    expect(store.loads - loads).toBe(content!.height)
+    expect(store.objects.size - objects).toBeLessThanOrEqual(content!.height)
+  })
+
+  test('a place where no chunk begins, or the end, is refused', async () => {
+    const store = objectStore()
+    const { content, size } = await build(store, chunksOf(100))
+    for (const end of [2, size - 1, size, size + 1])
+      await expect(new ListBuilder(store.save).takeOver(store.load, content!, size, end)).rejects.toThrow(RangeError)
+    const one = await build(store, chunksOf(1))
+    await expect(new ListBuilder(store.save).takeOver(store.load, one.content!, 1, 1)).rejects.toThrow(RangeError)
+  })
+
+  test('a list that is lost rejects', async () => {
+    const store = objectStore()
+    const { content, size } = await build(store, chunksOf(100))
+    store.objects.clear()
+    const taking = new ListBuilder(store.save).takeOver(store.load, content!, size, size - 1)
+    await expect(taking).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
 describe('borders depend on content', () => {
   const CHUNKS = chunksOf(10_000)
   const newLists = async (store: ObjectStore, chunks: Chunks): Promise<number> => {
