@@ -17,6 +17,7 @@ import { WorkerPool } from '../worker/pool.ts'
 import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
+import { APPEND_ONLY, createFindKept } from './grown-files.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
@@ -39,6 +40,8 @@ export interface BackupOptions {
   /** Of a directory that holds a file of one of these names, only that file is stored. */
   readonly excludeIfPresent?: readonly string[]
   readonly oneFileSystem?: boolean
+  /** Patterns of files that are only ever appended to, besides `APPEND_ONLY`: what was read of them is not read again. */
+  readonly appendOnly?: readonly string[]
   /** Make no snapshot if it would be the same as its parent. */
   readonly skipIfUnchanged?: boolean
   /** Read and count everything, and store nothing. */
@@ -94,14 +97,27 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     config: repository.config,
     effort: options.effort ?? 'auto',
     startMs,
+    load: repository.load,
     onBytesRead: (bytes) => counters.read(bytes),
+    onTakenOver: (bytes) => counters.takenOver(bytes),
   })
   using remember =
     dryRun || stdin ? undefined : new BestEffortCache(repository.cacheDirectory, startMs, environment.notice)
 
   const tree = stdin
     ? await storeStream(stdin, reader, session, startMs, counters, signal)
-    : await storePaths({ repository, options, sources: sources.paths, choice, session, reader, remember, counters })
+    : await storePaths({
+        repository,
+        options,
+        startMs,
+        sources: sources.paths,
+        choice,
+        session,
+        pool,
+        reader,
+        remember,
+        counters,
+      })
   throwIfInterrupted(signal)
   await session.flush()
 
@@ -139,9 +155,11 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
 interface StorePaths {
   readonly repository: Repository
   readonly options: BackupOptions
+  readonly startMs: number
   readonly sources: readonly ByteString[]
   readonly choice: ParentChoice
   readonly session: WriteSession
+  readonly pool: WorkerPool
   readonly reader: FileReader
   readonly remember: BestEffortCache | undefined
   readonly counters: Counters
@@ -150,9 +168,11 @@ interface StorePaths {
 async function storePaths({
   repository,
   options,
+  startMs,
   sources,
   choice,
   session,
+  pool,
   reader,
   remember,
   counters,
@@ -175,8 +195,15 @@ async function storePaths({
     onError: (path, error) => counters.fail({ path, reason: reasonOf(error) }),
   }
   counters.scanLater(walk)
+  const findKept = createFindKept({
+    appendOnly: compilePatterns([...APPEND_ONLY, ...(options.appendOnly ?? [])]),
+    load: repository.load,
+    pool,
+    startMs,
+    onBytesRead: (bytes) => counters.read(bytes),
+  })
   const items = readAhead(
-    planReads(walkSource(walk), reader, { cache, trustCache, signal: options.signal }),
+    planReads(walkSource(walk), reader, { cache, trustCache, findKept, signal: options.signal }),
     ITEMS_AHEAD,
   )
   try {

@@ -180,7 +180,7 @@ class TreeBuild {
   }
 
   /** Takes the file's segments, which are the next items. A further name whose first could not be read has none. */
-  #read({ path, stats, segments, isLink }: PlannedItem & { type: 'entry' }): Promise<ReadOutcome> {
+  #read({ path, stats, segments, kept, isLink }: PlannedItem & { type: 'entry' }): Promise<ReadOutcome> {
     if (isLink) return this.#options.reader.assemble(path, stats)
     const items = this.#items
     async function* follow(): AsyncGenerator<Segment, void, undefined> {
@@ -190,7 +190,7 @@ class TreeBuild {
         yield next.value.result
       }
     }
-    return this.#options.reader.assemble(path, stats, follow())
+    return this.#options.reader.assemble(path, stats, follow(), kept)
   }
 
   async #add(name: ByteString, node: Uint8Array, cached: CachedEntry | undefined): Promise<void> {

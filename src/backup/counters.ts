@@ -23,6 +23,7 @@ export class Counters {
   #directories = 0
   #bytes = 0
   #bytesRead = 0
+  #bytesTakenOver = 0
   #totals: { files: number; bytes: number } | undefined
   /** What to count once the parent's totals are passed. */
   #guessed: WalkOptions | undefined
@@ -73,6 +74,10 @@ export class Counters {
     this.#report()
   }
 
+  takenOver(bytes: number): void {
+    this.#bytesTakenOver += bytes
+  }
+
   file(path: ByteString, action: ItemAction, size: number): void {
     this.#files[action]++
     this.#bytes += size
@@ -99,6 +104,7 @@ export class Counters {
       totalFiles: this.#fileCount,
       totalBytes: this.#bytes,
       bytesRead: this.#bytesRead,
+      bytesTakenOver: this.#bytesTakenOver || undefined,
       bytesAdded: stats.bytesAdded,
       bytesStored: stats.bytesStored,
       chunksAdded: stats.chunksAdded,

@@ -4,6 +4,7 @@ import type { ByteString } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { CachedEntry, FileCacheReader } from './file-cache.ts'
+import type { FindKept, Kept } from './grown-files.ts'
 import { type BegunSegment, type FileReader, SMALL_BYTES } from './read-files.ts'
 import type { SourceEvent } from './walk.ts'
 
@@ -40,6 +41,8 @@ export type PlannedItem =
       readonly stats: BigIntStats
       readonly cached: CachedEntry | undefined
       readonly segments: number
+      /** What the file has had before, and `segments` begin after. */
+      readonly kept: Kept | undefined
       /** A further name of a file that came before. */
       readonly isLink: boolean
     }
@@ -54,6 +57,7 @@ export interface PlanOptions {
   readonly cache: FileCacheReader | undefined
   /** Whether what is as it was need not be read. */
   readonly trustCache: boolean
+  readonly findKept?: FindKept
   readonly signal?: AbortSignal
 }
 
@@ -61,7 +65,7 @@ export interface PlanOptions {
 export async function* planReads(
   events: Iterable<SourceEvent>,
   reader: FileReader,
-  { cache, trustCache, signal }: PlanOptions,
+  { cache, trustCache, findKept, signal }: PlanOptions,
 ): AsyncGenerator<PlannedItem, void, undefined> {
   const shrunk: boolean[] = [false]
   const links = new Set<string>()
@@ -106,14 +110,15 @@ export async function* planReads(
     const mayBeLink = stats.isFile() && stats.nlink > 1n
     const isLink = mayBeLink && links.has(inodeOf(stats))
     if (mayBeLink) links.add(inodeOf(stats))
-    const size = Number(stats.size)
-    const segments = stats.isFile() && !isLink ? reader.segmentCount(size) : 0
-    yield { ...event, cached, segments, isLink }
-    for (let n = 0; n < segments; n++) {
+    const isRead = stats.isFile() && !isLink
+    const kept = isRead && trustCache && cached ? await findKept?.(path, stats, cached) : undefined
+    const parts = isRead ? reader.partsOf(Number(stats.size), kept?.end) : []
+    yield { ...event, cached, segments: parts.length, kept, isLink }
+    for (const part of parts) {
       throwIfInterrupted(signal) // one large file may take minutes
-      yield { type: 'segment', ...(await reader.begin(path, size, n)) }
+      yield { type: 'segment', ...(await reader.begin(path, part)) }
     }
-    if (size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
+    if (stats.size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
   }
 }
 

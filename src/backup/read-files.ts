@@ -5,12 +5,13 @@ import { errnoOf, reasonOf } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import type { RepositoryConfig } from '../format/config.ts'
 import type { Effort } from '../native/compress.ts'
-import { ListBuilder } from '../repository/lists.ts'
+import { ListBuilder, type LoadObject } from '../repository/lists.ts'
 import type { WriteSession } from '../repository/write-session.ts'
-import type { CutFile, CutFileResult, CutQuestion, CutResult } from '../worker/cut.ts'
+import type { CutFile, CutFileResult, CutQuestion, CutResult, Part } from '../worker/cut.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { WorkerPool } from '../worker/pool.ts'
 import type { Ask } from '../worker/tasks.ts'
+import type { Kept } from './grown-files.ts'
 import type { FileContent } from './node-of.ts'
 
 /** Files up to this size are read several to a task … */
@@ -52,7 +53,10 @@ export interface FileReaderOptions {
   readonly effort: Effort
   /** When the backup began. */
   readonly startMs: number
+  readonly load: LoadObject
   readonly onBytesRead: (bytes: number) => void
+  /** Hears how much of a file was kept. */
+  readonly onTakenOver: (bytes: number) => void
 }
 
 /**
@@ -74,16 +78,20 @@ export class FileReader {
     return this.#options.config.chunker.segmentBytes
   }
 
-  /** How many segments a file of `size` bytes has. */
-  segmentCount(size: number): number {
-    return Math.ceil(size / this.segmentBytes)
+  /** The segments of a file of `size` bytes, from byte `from` on. */
+  partsOf(size: number, from: number = 0): Part[] {
+    const parts: Part[] = []
+    for (let offset = from; offset < size; offset += parts.at(-1)!.length) {
+      const length = this.segmentBytes - (offset % this.segmentBytes)
+      parts.push({ offset, length: Math.min(length, size - offset) })
+    }
+    return parts
   }
 
-  /** Begins to read segment `n` of a file. Resolves when more may be begun. */
-  async begin(path: ByteString, size: number, n: number): Promise<BegunSegment> {
-    const offset = n * this.segmentBytes
-    const file = { path, offset, length: Math.min(this.segmentBytes, size - offset) }
-    if (size <= SMALL_BYTES) return this.#addToBatch(file)
+  /** Begins to read one of the `partsOf` a file. Resolves when more may be begun. */
+  async begin(path: ByteString, part: Part): Promise<BegunSegment> {
+    const file = { path, ...part }
+    if (part.length <= SMALL_BYTES) return this.#addToBatch(file)
     const task = await this.#run([file], file.length)
     return begun(task.result.then(([only]) => only!))
   }
@@ -104,36 +112,46 @@ export class FileReader {
   }
 
   /**
-   * Puts a file together from its segments, given in order; without them, it is read now. If it changed since `stats`, or
-   * between segments, it is read again, and at the last attempt taken as it is, torn.
+   * Puts a file together from what is `kept` of it and its segments after that, given in order; without them, it is read now.
+   * If it changed since `stats`, or between segments, it is read again (what is kept of a file that goes on growing is not),
+   * and at the last attempt taken as it is, torn.
    */
   async assemble(
     path: ByteString,
     stats: BigIntStats,
-    segments: AsyncIterable<Segment> = this.#readAlone(path, Number(stats.size)),
+    segments: AsyncIterable<Segment> = this.#readAlone(path, stats),
+    kept?: Kept,
   ): Promise<ReadOutcome> {
-    let outcome = await this.#collect(stats, segments)
+    let outcome = await this.#collect(stats, segments, kept)
     for (let attempt = 0; outcome.type === 'changed' && attempt < MORE_ATTEMPTS; attempt++) {
       const now = lookAgain(path)
       if (typeof now === 'string') return { type: 'failed', reason: now }
-      outcome = await this.#collect(now, this.#readAlone(path, Number(now.size)))
+      if (now.ino !== stats.ino || now.size < stats.size) kept = undefined
+      outcome = await this.#collect(now, this.#readAlone(path, now, kept), kept)
     }
+    if (outcome.type !== 'failed' && kept) this.#options.onTakenOver(kept.end)
     return outcome.type === 'changed'
       ? { type: 'read', stats: outcome.stats, file: { ...outcome.file, torn: true } }
       : outcome
   }
 
-  async *#readAlone(path: ByteString, size: number): AsyncGenerator<Segment, void, undefined> {
-    const numbers = Array.from({ length: this.segmentCount(size) }, (_, n) => n)
-    yield* mapOrdered(numbers, this.#options.pool.capacity, async (n) => {
-      const begun = await this.begin(path, size, n)
+  async *#readAlone(path: ByteString, stats: BigIntStats, kept?: Kept): AsyncGenerator<Segment, void, undefined> {
+    const parts = this.partsOf(Number(stats.size), kept?.end)
+    yield* mapOrdered(parts, this.#options.pool.capacity, async (part) => {
+      const begun = await this.begin(path, part)
       await this.flush()
       return begun.result
     })
   }
 
-  async #collect(stats: BigIntStats, segments: AsyncIterable<Segment>): Promise<ReadOutcome | Changed> {
-    const list = new ListBuilder((kind, plain) => this.#options.session.saveObject(kind, plain))
+  async #collect(
+    stats: BigIntStats,
+    segments: AsyncIterable<Segment>,
+    kept: Kept | undefined,
+  ): Promise<ReadOutcome | Changed> {
+    const { load, session } = this.#options
+    const list = new ListBuilder((kind, plain) => session.saveObject(kind, plain))
+    if (kept) await list.takeOver(load, kept.content, kept.size, kept.end)
     const signature = fileSignature(stats)
     let changed = false
     let failure: string | undefined

@@ -45,7 +45,7 @@ export function tellSummary(output: Output, { id, snapshot, skipped }: BackupRes
   ]
   const pairs = [
     ['Files', files.join(', ')],
-    ['Read', `${formatSize(summary.bytesRead)} of ${formatSize(summary.totalBytes)}`],
+    ['Read', `${formatSize(summary.bytesRead)} of ${formatSize(summary.totalBytes)}${describeTakenOver(summary)}`],
     [dryRun ? 'Would add' : 'Added', formatSize(summary.bytesAdded)],
     [dryRun ? 'Would store' : 'Stored', formatSize(summary.bytesStored) + describeRatio(summary)],
     ['Time', formatDuration(summary.durationMs)],
@@ -57,6 +57,9 @@ export function tellSummary(output: Output, { id, snapshot, skipped }: BackupRes
   else if (id)
     output.info(`snapshot ${output.paint.bold(shortId(id))} saved (${snapshot.kind}${describeParent(snapshot)})`)
 }
+
+const describeTakenOver = ({ bytesTakenOver = 0 }: SnapshotSummary): string =>
+  bytesTakenOver > 0 ? ` (${formatSize(bytesTakenOver)} of grown files taken over)` : ''
 
 const describeRatio = ({ bytesStored, bytesAdded }: SnapshotSummary): string =>
   bytesAdded > 0 ? ` (ratio ${formatRatio(bytesStored, bytesAdded)})` : ''

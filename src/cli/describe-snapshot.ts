@@ -45,6 +45,7 @@ export function summaryToJson({ summary, timeMs }: Snapshot): Record<string, unk
     dirs_total: summary.directories,
     data_blobs: summary.chunksAdded,
     bytes_read: summary.bytesRead,
+    bytes_taken_over: summary.bytesTakenOver ?? 0,
     data_added: summary.bytesAdded,
     data_added_packed: summary.bytesStored,
     total_files_processed: summary.totalFiles,

@@ -55,6 +55,8 @@ export interface SnapshotSummary {
   readonly totalBytes: number
   /** Bytes read from the source. */
   readonly bytesRead: number
+  /** Bytes of files that had only grown, which were taken over from the parent instead; absent for none. */
+  readonly bytesTakenOver?: number
   /** Bytes that were not in the repository, before and after compression, metadata included. */
   readonly bytesAdded: number
   readonly bytesStored: number
@@ -79,6 +81,7 @@ const SUMMARY_KEYS = {
   totalFiles: 'total-files',
   totalBytes: 'total-bytes',
   bytesRead: 'bytes-read',
+  bytesTakenOver: 'bytes-taken-over',
   bytesAdded: 'bytes-added',
   bytesStored: 'bytes-stored',
   chunksAdded: 'chunks-added',
@@ -161,8 +164,10 @@ function snapshotFromMap(map: CborMap, file: string): Snapshot {
 }
 
 function decodeSummary(map: CborMap): SnapshotSummary {
-  const entries = Object.entries(SUMMARY_KEYS).map(([field, key]) => [field, map.integer(key)])
-  return Object.fromEntries(entries) as Record<keyof SnapshotSummary, number>
+  const { bytesTakenOver, ...required } = SUMMARY_KEYS
+  const entries = Object.entries(required).map(([field, key]) => [field, map.integer(key)])
+  const summary = Object.fromEntries(entries) as Record<keyof typeof required, number>
+  return { ...summary, bytesTakenOver: map.optionalInteger(bytesTakenOver) }
 }
 
 function decodeFailures(map: CborMap): Failure[] {

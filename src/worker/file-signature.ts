@@ -7,3 +7,8 @@ import type { BigIntStats } from 'node:fs'
 export function fileSignature(stats: BigIntStats): string {
   return `${stats.ino}:${stats.mode}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
 }
+
+/** Whether a file that has `stats` now is the inode that had this signature. */
+export function isSameInode(signature: string, stats: BigIntStats): boolean {
+  return signature.startsWith(`${stats.ino}:`)
+}

@@ -139,7 +139,9 @@ describe('what a snapshot lacks or holds in part', () => {
     const name = 'link' as ByteString
     const item = { type: 'entry', path: byteStringOf(path('link')), name, stats, segments: 0, isLink: false } as const
     const failures: string[] = []
-    await build([{ ...item, cached: undefined }, END], { onFailure: (_, reason) => failures.push(reason) })
+    await build([{ ...item, cached: undefined, kept: undefined }, END], {
+      onFailure: (_, reason) => failures.push(reason),
+    })
     expect(failures).toEqual(['no such file or directory'])
   })
 })

@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileCacheReader, FileCacheWriter } from '../../src/backup/file-cache.ts'
+import type { FindKept } from '../../src/backup/grown-files.ts'
 import { type PlannedItem, type PlanOptions, planReads } from '../../src/backup/plan-reads.ts'
 import type { BegunSegment, FileReader } from '../../src/backup/read-files.ts'
 import { normalisePaths, type SourceEvent, walkSource } from '../../src/backup/walk.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
-import { parseSnapshotId } from '../../src/base/ids.ts'
+import { parseObjectId, parseSnapshotId } from '../../src/base/ids.ts'
 import { compilePatterns } from '../../src/repository/path-patterns.ts'
+import type { Part } from '../../src/worker/cut.ts'
 import { fileSignature } from '../../src/worker/file-signature.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
@@ -29,9 +31,13 @@ const remove = (name: string): void => rmSync(join(tmp.path, name), { recursive:
 function fakeReader(): { reader: FileReader; calls: string[] } {
   const calls: string[] = []
   const reader = {
-    segmentCount: (size: number) => Math.ceil(size / SEGMENT),
-    async begin(path: ByteString, _: number, n: number): Promise<BegunSegment> {
-      calls.push(`${path.slice(tmp.path.length + 1)} ${n}`)
+    partsOf: (size: number, from = 0) =>
+      Array.from({ length: Math.ceil((size - from) / SEGMENT) }, (_, i) => ({
+        offset: from + i * SEGMENT,
+        length: SEGMENT,
+      })),
+    async begin(path: ByteString, { offset }: Part): Promise<BegunSegment> {
+      calls.push(`${path.slice(tmp.path.length + 1)} ${offset / SEGMENT}`)
       return { result: new Promise(() => {}) }
     },
     async flush() {
@@ -242,6 +248,47 @@ describe('what has begun is never left waiting', () => {
   })
 })
 
+describe('what is kept of a file', () => {
+  const CONTENT = { height: 1, id: parseObjectId('77'.repeat(32)) }
+  const keeping =
+    (asked: string[]): FindKept =>
+    async (path, _, cached) => {
+      asked.push(`${path.slice(tmp.path.length + 1)} ${Buffer.from(cached.node)}`)
+      return { content: CONTENT, size: 9 * SEGMENT, end: SEGMENT + 7 }
+    }
+
+  test('is asked of those that were there and have changed, and what follows is read', async () => {
+    for (const name of ['s/changed', 's/same']) file(name)
+    remember(Date.now() + 60_000)
+    file('s/new')
+    truncateSync(join(tmp.path, 's/changed'), 3 * SEGMENT)
+    const asked: string[] = []
+    const { reader, calls } = fakeReader()
+    using cache = FileCacheReader.open(tmp.path, SNAPSHOT)
+    const items = await plan({ cache, findKept: keeping(asked) }, reader)
+    expect(asked).toEqual([`s/changed node of ${join(tmp.path, 's/changed')}`])
+    expect(
+      items.flatMap((item) => (item.type === 'entry' ? [[item.name, item.segments, item.kept?.end]] : [])),
+    ).toEqual([
+      ['changed', 2, SEGMENT + 7],
+      ['new', 1, undefined],
+    ])
+    expect(calls[0]).toBe(`s/changed ${1 + 7 / SEGMENT}`)
+  })
+
+  test('is not asked where nothing is trusted, nor of further names of a file', async () => {
+    file('s/a')
+    linkSync(join(tmp.path, 's/a'), join(tmp.path, 's/b'))
+    remember(Date.now() + 60_000)
+    file('s/a', 'longer than before')
+    const asked: string[] = []
+    await planWithCache({ trustCache: false, findKept: keeping(asked) })
+    expect(asked).toEqual([])
+    await planWithCache({ findKept: keeping(asked) })
+    expect(asked).toHaveLength(1)
+  })
+})
+
 describe('an interruption is heard of', () => {
   test('among many entries', async () => {
     for (let i = 0; i < 600; i++) file(`s/${i}`)
@@ -254,9 +301,9 @@ describe('an interruption is heard of', () => {
     const { reader, calls } = fakeReader()
     const controller = new AbortController()
     const begin = reader.begin.bind(reader)
-    reader.begin = (path, size, n) => {
-      if (n === 3) controller.abort()
-      return begin(path, size, n)
+    reader.begin = (path, part) => {
+      if (part.offset === 3 * SEGMENT) controller.abort()
+      return begin(path, part)
     }
     await expect(plan({ signal: controller.signal }, reader)).rejects.toMatchObject({ code: 'INTERRUPTED' })
     expect(calls).toEqual(['s/large 0', 's/large 1', 's/large 2', 's/large 3', 'flush'])

@@ -1,7 +1,18 @@
-import { appendFileSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Kept } from '../../src/backup/grown-files.ts'
 import { FileReader, type ReadOutcome, type Segment, SMALL_BYTES } from '../../src/backup/read-files.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
@@ -36,6 +47,7 @@ interface Parts {
   readonly tasks: CutTask[]
   readonly objects: ReturnType<typeof memoryObjects>
   bytesRead: number
+  bytesTakenOver: number
 }
 
 /** A reader whose tasks are run by `run`, which is heard of. */
@@ -61,11 +73,15 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
     config: { chunker: { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT } } as RepositoryConfig,
     effort: 'auto',
     startMs: Date.now(),
+    load: objects.load,
+    onTakenOver: (bytes) => {
+      parts.bytesTakenOver += bytes
+    },
     onBytesRead: (bytes) => {
       parts.bytesRead += bytes
     },
   })
-  const parts: Parts = { reader, tasks, objects, bytesRead: 0 }
+  const parts: Parts = { reader, tasks, objects, bytesRead: 0, bytesTakenOver: 0 }
   return parts
 }
 
@@ -73,9 +89,7 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
 async function readFile({ reader }: Parts, between: () => void = () => {}): Promise<ReadOutcome> {
   const stats = lstatSync(path, { bigint: true })
   between()
-  const size = Number(stats.size)
-  const numbers = Array.from({ length: reader.segmentCount(size) }, (_, n) => n)
-  const begun = await Promise.all(numbers.map((n) => reader.begin(path, size, n)))
+  const begun = await Promise.all(reader.partsOf(Number(stats.size)).map((part) => reader.begin(path, part)))
   await reader.flush()
   async function* segments(): AsyncGenerator<Segment> {
     for (const { result } of begun) yield await result
@@ -113,6 +127,69 @@ test('without segments, assemble reads by itself', async () => {
   const content = seededBytes(1, 2 * SEGMENT + 5)
   writeFileSync(path, content)
   await requireContent(parts, await parts.reader.assemble(path, lstatSync(path, { bigint: true })), content)
+})
+
+describe('a file of which something is kept', () => {
+  const content = seededBytes('kept', 3 * SEGMENT + 700_000)
+  /** Of the file as it was, up to the beginning of its chunk number `n`. */
+  async function keptOf(parts: Parts, n: number): Promise<Kept> {
+    writeFileSync(path, content)
+    const outcome = await readFile(parts)
+    if (outcome.type !== 'read') throw new Error(outcome.reason)
+    let end = 0
+    for await (const { lengths } of walkChunks(parts.objects.load, outcome.file.content, content.length))
+      for (const length of lengths) if (n-- > 0) end += length
+    parts.bytesRead = 0
+    return { content: outcome.file.content!, size: content.length, end }
+  }
+  async function assemble({ reader }: Parts, kept: Kept): Promise<ReadOutcome> {
+    const stats = lstatSync(path, { bigint: true })
+    const begun = await Promise.all(
+      reader.partsOf(Number(stats.size), kept.end).map((part) => reader.begin(path, part)),
+    )
+    await reader.flush()
+    async function* segments(): AsyncGenerator<Segment> {
+      for (const { result } of begun) yield await result
+    }
+    return reader.assemble(path, stats, segments(), kept)
+  }
+
+  test('is read from there on, and comes out as if all of it were, wherever that is in a segment', async () => {
+    for (const n of [1, 5, 20, 40, 60, 80]) {
+      const parts = readerOf()
+      const kept = await keptOf(parts, n)
+      const grown = Buffer.concat([content, seededBytes(n, n * 70_000)])
+      writeFileSync(path, grown)
+      await requireContent(parts, await assemble(parts, kept), grown)
+      expect(kept.end).toBeGreaterThan(0)
+      expect([parts.bytesRead, parts.bytesTakenOver]).toEqual([grown.length - kept.end, kept.end])
+    }
+  })
+
+  test.each<[string, () => void, boolean]>([
+    ['goes on growing', () => appendFileSync(path, 'more'), true],
+    ['is cut off', () => truncateSync(path, content.length - 1), false],
+    [
+      'is replaced',
+      () => {
+        writeFileSync(`${path}-new`, content)
+        renameSync(`${path}-new`, path)
+      },
+      false,
+    ],
+  ])('and that %s while it is read', async (_, change, isKept) => {
+    let reads = 0
+    const parts: Parts = readerOf(async (task, options) => {
+      if (++reads === firstRead) change()
+      return reallyCut(task, options)
+    })
+    let firstRead = Number.POSITIVE_INFINITY
+    const kept = await keptOf(parts, 60)
+    firstRead = reads + 1
+    await requireContent(parts, await assemble(parts, kept), readFileSync(path))
+    expect(parts.bytesTakenOver).toBe(isKept ? kept.end : 0)
+    expect(parts.bytesRead < content.length).toBe(isKept)
+  })
 })
 
 describe('a file that changes', () => {
@@ -204,10 +281,10 @@ describe('tasks', () => {
 
   test('small files share them, up to a number of files or bytes; large ones have their own', async () => {
     const { reader, tasks } = readerOf(none)
-    for (let i = 0; i < 600; i++) await reader.begin(path, 10, 0)
+    for (let i = 0; i < 600; i++) await reader.begin(path, { offset: 0, length: 10 })
     await reader.flush()
-    for (let i = 0; i < 9; i++) await reader.begin(path, SMALL_BYTES, 0)
-    await reader.begin(path, SMALL_BYTES + 1, 0)
+    for (let i = 0; i < 9; i++) await reader.begin(path, { offset: 0, length: SMALL_BYTES })
+    await reader.begin(path, { offset: 0, length: SMALL_BYTES + 1 })
     await reader.flush()
     await reader.flush()
     expect(tasks.map(({ files }) => files.length)).toEqual([256, 256, 88, 4, 4, 1, 1])
@@ -218,7 +295,7 @@ describe('tasks', () => {
     let finish = (): void => {}
     const finished = new Promise<void>((resolve) => (finish = resolve))
     const { reader, tasks } = readerOf((task, options) => finished.then(() => none(task, options)), 2)
-    const begun = Array.from({ length: 9 }, (_, n) => reader.begin(path, 2 ** 40, n))
+    const begun = Array.from({ length: 9 }, () => reader.begin(path, { offset: 0, length: SEGMENT }))
     await setImmediate()
     expect(tasks).toHaveLength(4)
     finish()
@@ -229,10 +306,10 @@ describe('tasks', () => {
   test('what must stop the backup rejects, and disturbs nobody where it is not awaited', async () => {
     const error = new ChainkeepError('NO_SPACE', 'full')
     const { reader } = readerOf(() => Promise.reject(error))
-    const large = await reader.begin(path, 2 ** 30, 0)
-    await reader.begin(path, 2 ** 30, 1)
-    const small = await reader.begin(path, 10, 0)
-    await reader.begin(path, 10, 0)
+    const large = await reader.begin(path, { offset: 0, length: SEGMENT })
+    await reader.begin(path, { offset: SEGMENT, length: SEGMENT })
+    const small = await reader.begin(path, { offset: 0, length: 10 })
+    await reader.begin(path, { offset: 0, length: 10 })
     const bytes = await reader.beginBytes(new Uint8Array(10))
     await reader.beginBytes(new Uint8Array(10))
     await reader.flush()

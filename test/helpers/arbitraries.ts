@@ -93,6 +93,7 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
     totalFiles: safeInteger,
     totalBytes: safeInteger,
     bytesRead: safeInteger,
+    bytesTakenOver: optional(safeInteger),
     bytesAdded: safeInteger,
     bytesStored: safeInteger,
     chunksAdded: safeInteger,

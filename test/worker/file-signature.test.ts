@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { fileSignature } from '../../src/worker/file-signature.ts'
+import { fileSignature, isSameInode } from '../../src/worker/file-signature.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
 let tmp: TemporaryDirectory
@@ -58,3 +58,13 @@ function replaceByCopy(): void {
   utimesSync(`${path}.new`, atime, mtime)
   renameSync(`${path}.new`, path)
 }
+
+test('the inode is told from others', () => {
+  const before = signature()
+  appendFileSync(path, 'x')
+  expect(isSameInode(before, lstatSync(path, { bigint: true }))).toBe(true)
+  writeFileSync(`${path}-new`, 'x')
+  expect(isSameInode(before, lstatSync(`${path}-new`, { bigint: true }))).toBe(false)
+  expect(isSameInode('', lstatSync(path, { bigint: true }))).toBe(false)
+  expect(isSameInode(`${before.slice(0, before.indexOf(':') - 1)}:`, lstatSync(path, { bigint: true }))).toBe(false)
+})

@@ -33,6 +33,7 @@ interface Options {
   readonly excludeFile?: readonly string[]
   readonly excludeIfPresent?: readonly string[]
   readonly oneFileSystem?: boolean
+  readonly appendOnly?: readonly string[]
   readonly skipIfUnchanged?: boolean
   readonly dryRun?: boolean
   readonly threads?: number
@@ -49,7 +50,10 @@ export const backup: Verb = defineVerb<Options>({
   differential   the same against the latest full one
   full           reads every file again, and so finds a change that keeps size and times
 
-Every snapshot is complete: each can be restored without the others.`,
+Every snapshot is complete: each can be restored without the others.
+
+Of files that are only ever appended to and have grown, only the new part is read, and samples of the old: block and undo files of
+Bitcoin Core and its kin, geth's ancient store, and what --append-only says. Full reads all of them.`,
   arguments: [['[path...]', 'files and directories']],
   options: [
     choiceOption('--type <kind>', 'what changes are detected against', ['incremental', 'differential', 'full']),
@@ -67,6 +71,10 @@ Every snapshot is complete: each can be restored without the others.`,
       'leave out directories that contain a file of this name (may be repeated)',
     ),
     new Option('-x, --one-file-system', 'stay on the file systems that the paths are on'),
+    repeatableOption(
+      '--append-only <pattern>',
+      'read only what is new of these files, too; with a leading ! all of them again (may be repeated)',
+    ),
     new Option('--skip-if-unchanged', 'make no snapshot if it would be the same as its parent'),
     new Option('-n, --dry-run', 'store nothing, tell only what would be done'),
     new Option('--stdin', 'store what is read from stdin, as one file'),
@@ -133,6 +141,7 @@ function toBackupOptions({ io }: Context, options: Options, paths: readonly stri
     timeMs,
     excludeIfPresent: options.excludeIfPresent,
     oneFileSystem: options.oneFileSystem,
+    appendOnly: options.appendOnly,
     skipIfUnchanged: options.skipIfUnchanged,
     dryRun: options.dryRun,
     stdin: options.stdin

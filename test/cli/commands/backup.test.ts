@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
+import { seededBytes } from '../../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 let tmp: TemporaryDirectory
@@ -58,6 +59,48 @@ test('says what it did in JSON, with the field names of restic', async () => {
     total_files_processed: 2,
     total_bytes_processed: 5003,
     snapshot_id: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
+})
+
+describe('files that only grow', () => {
+  const grown = async (
+    name: string,
+    ...flags: string[]
+  ): Promise<{ summary: Record<string, unknown>; text: string }> => {
+    const file = join(tmp.path, 'node', name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, seededBytes('old', 5_000_000))
+    await run(['init'])
+    await run(['backup', 'node'])
+    const [old] = (await run(['snapshots', '--json'])).json() as unknown as { id: string }[][]
+    appendFileSync(file, 'new')
+    const summary = (await run(['backup', 'node', '--json', ...flags])).json().at(-1)!
+    const text = (await run(['backup', 'node', '--parent', old![0]!.id, ...flags])).stdout
+    expect((await run(['dump', 'latest', file])).stdout.endsWith('new')).toBe(true)
+    return { summary, text }
+  }
+
+  test('are read in part: those that are known', async () => {
+    const { summary, text } = await grown('blocks/blk00000.dat')
+    expect(summary.bytes_taken_over).toBeGreaterThan(4_500_000)
+    expect(summary.bytes_read).toBeLessThan(3_000_000)
+    expect(text).toMatch(/^Read .* of 4\.77 MiB \(4\.\d\d MiB of grown files taken over\)\n/m)
+  })
+
+  test('and those that are named', async () => {
+    const { summary } = await grown('some/index.log', '--append-only', 'index.*')
+    expect(summary.bytes_taken_over).toBeGreaterThan(4_500_000)
+  })
+
+  test.each([
+    ['others', 'index.log', []],
+    ['those taken out again', 'blocks/blk00000.dat', ['--append-only', '!*']],
+    ['those of a full backup', 'blocks/blk00000.dat', ['--type', 'full']],
+  ])('but as a whole: %s', async (_, name, flags) => {
+    const { summary, text } = await grown(name, ...flags)
+    expect(summary.bytes_taken_over).toBe(0)
+    expect(summary.bytes_read).toBeGreaterThanOrEqual(5_000_003)
+    expect(text).toContain('of 4.77 MiB\n')
   })
 })
 
