@@ -68,7 +68,7 @@ export function createCompressor(effort: Effort): Compressor {
       }
 
       const ownKey = key && rotateKey(key, position)
-      const source = ownKey ? applyXorKey(plain, ownKey) : plain
+      const source = ownKey ? withoutKey(plain, ownKey) : plain
       const start = offset + (ownKey ? XOR_KEY_BYTES : 0)
       const least = effort === 'auto' ? Math.floor(plain.length * WORTHWHILE_RATIO) : plain.length - 1
       const room = target.subarray(start, Math.max(start, offset + least))
@@ -86,6 +86,13 @@ export function createCompressor(effort: Effort): Compressor {
       return { codec: CODEC_XOR_ZSTD, length: length + XOR_KEY_BYTES }
     },
   }
+}
+
+/** Valid until the next call. */
+function withoutKey(plain: Uint8Array, key: Uint8Array): Uint8Array {
+  if (unkeyed.length < plain.length) unkeyed = new Uint8Array(plain.length)
+  applyXorKey(plain, key, unkeyed)
+  return unkeyed.subarray(0, plain.length)
 }
 
 /** Compresses `plain` to the start of `room`. Returns the frame's length, 0 where that does not fit. */
@@ -111,7 +118,7 @@ export function openCompressed(codec: number, stored: Uint8Array, target: Uint8A
     return
   }
   decompressInto(stored.subarray(XOR_KEY_BYTES), target)
-  target.set(applyXorKey(target, stored.subarray(0, XOR_KEY_BYTES)))
+  applyXorKey(target, stored.subarray(0, XOR_KEY_BYTES), target)
 }
 
 /**
@@ -153,6 +160,7 @@ const require: NodeJS.Require = createRequire(import.meta.url)
 let addon: typeof Zstd | undefined
 /** Shared by all of the thread's compressors: each use is a single call. Takes some 100 KB to some MB, by level. */
 let context: Zstd.CCtx | undefined
+let unkeyed = new Uint8Array(262_144)
 
 /** Loads the addon when it is first called: that takes 6 ms, which a command that compresses nothing should not pay. */
 function zstd(): typeof Zstd {

@@ -4,6 +4,7 @@ import { ID_BYTES } from '../base/ids.ts'
 import { GEAR_HIGH, GEAR_LOW, MASKS } from './gear.ts'
 import type { HashChunks } from './hash.ts'
 import type { CutParameters, FindCuts } from './scan.ts'
+import type { ApplyXorKey } from './xor-key.ts'
 
 /**
  * The addon in C of `src/native/kernel`, built at install where that is possible (`kernel/build.mjs`). It does the same
@@ -17,6 +18,7 @@ export interface Kernel {
   createFindCuts(parameters: CutParameters): FindCuts
   /** Undefined where OpenSSL is as fast. For a single chunk it always is. */
   readonly hashChunks: HashChunks | undefined
+  readonly applyXorKey: ApplyXorKey
 }
 
 /** Ways to hash, by the instructions that they need. */
@@ -32,6 +34,7 @@ export interface Addon {
     ends: Uint32Array,
     scanner: BigUint64Array,
   ): number
+  readonly applyXorKey: ApplyXorKey
   /** Those that the processor and the operating system can run, the fastest first. */
   readonly hashChunks: Readonly<Partial<Record<HashPath, HashChunks>>>
 }
@@ -65,14 +68,15 @@ export function pickKernel(load: () => Addon | undefined, forced: string | undef
   const path = forced
     ? paths.find((path) => path === forced && isRight(path))
     : paths.find((path) => path !== 'portable' && isRight(path))
-  const cuts = addon !== undefined && cutsRight(addon)
-  if (forced && !(path && cuts))
+  const isSound = addon !== undefined && cutsRight(addon) && xorsRight(addon)
+  if (forced && !(path && isSound))
     throw new ChainkeepError('UNSUPPORTED', `there is no ${forced} kernel here, as CHAINKEEP_KERNEL wants it`)
-  if (!cuts) return undefined
+  if (!isSound) return undefined
   return {
     path: path ?? 'portable',
     createFindCuts: (parameters) => createKernelFindCuts(addon, parameters),
     hashChunks: path && addon.hashChunks[path],
+    applyXorKey: addon.applyXorKey,
   }
 }
 
@@ -116,6 +120,13 @@ function cutsRight(addon: Addon): boolean {
   return ends.subarray(0, findCuts(bytes, 1, bytes.length, true, ends)).join() === KNOWN_ENDS
 }
 
+function xorsRight({ applyXorKey }: Addon): boolean {
+  const target = Buffer.alloc(27)
+  applyXorKey(Buffer.alloc(27, 'abc'), Buffer.from('12345678'), target)
+  return target.toString('hex') === KNOWN_XORED
+}
+
+const KNOWN_XORED = '505050555755565a5253515754545459535152565657555b505050'
 const KNOWN_ENDS = '199,469,775,986,1278,1427,2148,2225,2493,3517,4541,5565,6001'
 
 const require: NodeJS.Require = createRequire(import.meta.url)

@@ -1,3 +1,5 @@
+import { kernel } from './kernel.ts'
+
 /** Length in bytes of the key that block files are obfuscated with (Bitcoin Core 28's `blocks/xor.dat`). */
 export const XOR_KEY_BYTES = 8
 
@@ -44,28 +46,35 @@ function mostCommonAnywhere(): number {
 }
 
 /**
- * `bytes` XOR-ed with a key, which undoes itself, in memory that is the module's own: valid until the next call.
- * Over 6 GB/s, since it works on words that lie where the processor likes them.
+ * XORs `bytes` with a key of eight bytes, over and over, which undoes itself, into the start of `target`, which may be
+ * `bytes`, or must not overlap with them.
  */
-export function applyXorKey(bytes: Uint8Array, key: Uint8Array): Uint8Array {
-  if (bytes.length > scratch.length) scratch = new Uint8Array(roundUp(bytes.length))
-  scratch.set(bytes)
-  xorScratch(bytes.length, key)
-  return scratch.subarray(0, bytes.length)
+export type ApplyXorKey = (bytes: Uint8Array, key: Uint8Array, target: Uint8Array) => void
+
+/** By the kernel where there is one. */
+export const applyXorKey: ApplyXorKey = (bytes, key, target) => {
+  const apply = kernel()?.applyXorKey ?? applyXorKeyByWords
+  apply(bytes, key, target)
 }
 
-/** The key as it lies `positions` further on, or back. The caller owns it. */
-export const rotateKey = (key: Uint8Array, positions: number): Uint8Array =>
-  key.map((_, i) => key[(((i + positions) % XOR_KEY_BYTES) + XOR_KEY_BYTES) % XOR_KEY_BYTES]!)
-
-function xorScratch(length: number, key: Uint8Array): void {
-  const words = new Int32Array(scratch.buffer, 0, roundUp(length) / 4)
+/** Without the kernel. About 5 GB/s, since it works on words that lie where the processor likes them. */
+export const applyXorKeyByWords: ApplyXorKey = (bytes, key, target) => {
+  if (key.length !== XOR_KEY_BYTES) throw new RangeError(`a key of ${key.length} bytes`)
+  if (target.length < bytes.length) throw new RangeError(`no room for ${bytes.length} bytes`)
+  if (bytes.length > scratch.length) scratch = new Uint8Array(roundUp(bytes.length))
+  scratch.set(bytes)
+  const words = new Int32Array(scratch.buffer, 0, roundUp(bytes.length) / 4)
   const [even, odd] = new Int32Array(Uint8Array.from(key).buffer)
   for (let i = 0; i < words.length; i += 2) {
     words[i]! ^= even!
     words[i + 1]! ^= odd!
   }
+  target.set(scratch.subarray(0, bytes.length))
 }
+
+/** The key as it lies `positions` further on, or back. The caller owns it. */
+export const rotateKey = (key: Uint8Array, positions: number): Uint8Array =>
+  key.map((_, i) => key[(((i + positions) % XOR_KEY_BYTES) + XOR_KEY_BYTES) % XOR_KEY_BYTES]!)
 
 const roundUp = (length: number): number => Math.ceil(length / XOR_KEY_BYTES) * XOR_KEY_BYTES
 

@@ -17,7 +17,6 @@ import {
   sealObject,
 } from '../../src/format/object.ts'
 import { CODEC_RAW, CODEC_XOR_ZSTD, CODEC_ZSTD, createCompressor } from '../../src/native/compress.ts'
-import { applyXorKey } from '../../src/native/xor-key.ts'
 import { expectRefusal, flipped, truncations } from '../helpers/refusals.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
@@ -45,7 +44,7 @@ const open = ({ kind, id, record }: Sealed, target?: Uint8Array): Uint8Array =>
 
 const RAW = seal('chunk', seededBytes('raw', 100))
 /** As a block file lies on the disk. */
-const KEYED = seal('chunk', applyXorKey(Buffer.alloc(4096), Buffer.from('5ca1ab1e0ddba11f', 'hex')).slice())
+const KEYED = seal('chunk', Buffer.alloc(4096, Buffer.from('5ca1ab1e0ddba11f', 'hex')))
 const ZSTD = seal('tree', Buffer.from('a tree, a tree, a tree, a tree, a tree, a tree, a tree, a tree, a tree'))
 
 /** The record with fields of its header changed, and the header's checksum put right. */

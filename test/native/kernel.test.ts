@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { type HashChunks, hashChunks, hashChunksOneByOne } from '../../src/native/hash.ts'
 import { type Addon, createKernelFindCuts, type HashPath, loadAddon, pickKernel } from '../../src/native/kernel.ts'
 import { type CutParameters, createReferenceFindCuts, endsAtMost, type FindCuts } from '../../src/native/scan.ts'
+import { applyXorKeyByWords } from '../../src/native/xor-key.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
 const addon = loadAddon()
@@ -113,7 +114,7 @@ function cuts(findCuts: FindCuts, bytes: Uint8Array, parameters: CutParameters, 
 }
 
 describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
-  const { findCuts, hashChunks } = addon ?? ({} as Addon)
+  const { findCuts, hashChunks, applyXorKey } = addon ?? ({} as Addon)
 
   describe('cuts', () => {
     test('as published: 4 MiB of SHAKE128("fastcdc-kat")', () => {
@@ -203,14 +204,24 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
         for (const value of values) expect(call(path, hashArguments, i, value)).toThrow(RangeError)
     })
 
+    const xorArguments = [bytes, new Uint8Array(8), new Uint8Array(5000)]
+    test.each([
+      ['bytes', 0, [...notBytes, new Int8Array(5000), new Uint8Array(5001)]],
+      ['key', 1, [...notBytes, detached, ends, bytes]],
+      ['target', 2, [...notBytes, detached, ends, bytes.subarray(1)]],
+    ])('in applyXorKey: %s', (_, i, values) => {
+      for (const value of values) expect(call(applyXorKey, xorArguments, i, value)).toThrow(RangeError)
+    })
+
     test('too few arguments', () => {
-      for (const func of [findCuts, ...Object.values(hashChunks)])
+      for (const func of [findCuts, applyXorKey, ...Object.values(hashChunks)])
         expect(() => Reflect.apply(func, undefined, [])).toThrow(RangeError)
     })
 
     test('but not what is right', () => {
       expect(Reflect.apply(findCuts, undefined, cutArguments)).toBe(79)
       for (const path of Object.values(hashChunks)) Reflect.apply(path, undefined, hashArguments)
+      Reflect.apply(applyXorKey, undefined, xorArguments)
     })
   })
 })
@@ -218,6 +229,7 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
 describe('what is picked', () => {
   const right: Addon = {
     findCuts: (bytes, start, end, last, ends) => createReferenceFindCuts(SMALL)(bytes, start, end, last, ends),
+    applyXorKey: applyXorKeyByWords,
     hashChunks: {
       avx512: hashChunksOneByOne,
       avx2: (...values) => hashChunksOneByOne(...values),
@@ -251,7 +263,7 @@ describe('what is picked', () => {
     expect(() => pickKernel(() => undefined, 'avx2')).toThrow('there is no avx2 kernel')
   })
 
-  test('is nothing where there is none, or it cuts wrongly', () => {
+  test('is nothing where there is none, or it cuts or XORs wrongly', () => {
     expect(pickKernel(() => undefined, undefined)).toBe(undefined)
     const cutsLate: Addon['findCuts'] = (bytes, start, end, last, ends) => {
       const count = createReferenceFindCuts(SMALL)(bytes, start, end, last, ends)
@@ -260,6 +272,8 @@ describe('what is picked', () => {
     }
     expect(pickKernel(() => ({ ...right, findCuts: cutsLate }), undefined)).toBe(undefined)
     expect(() => pickKernel(() => ({ ...right, findCuts: cutsLate }), 'avx2')).toThrow('there is no avx2 kernel')
+    const xorsNothing: Addon['applyXorKey'] = (bytes, _, target) => target.set(bytes)
+    expect(pickKernel(() => ({ ...right, applyXorKey: xorsNothing }), undefined)).toBe(undefined)
   })
 
   test('cuts by the addon', () => {

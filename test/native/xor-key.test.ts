@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applyXorKey, findXorKey, rotateKey } from '../../src/native/xor-key.ts'
+import { loadAddon } from '../../src/native/kernel.ts'
+import { type ApplyXorKey, applyXorKey, applyXorKeyByWords, findXorKey, rotateKey } from '../../src/native/xor-key.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
+const addon = loadAddon()
 const KEY = Buffer.from('5ca1ab1e0ddba11f', 'hex')
 const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')
 
@@ -37,19 +39,36 @@ describe('findXorKey', () => {
   })
 })
 
-test('applyXorKey is what it says, undoes itself, and leaves alone what it was given', () => {
-  fc.assert(
-    fc.property(fc.nat(40), fc.uint8Array({ minLength: 8, maxLength: 8 }), fc.nat(2000), (skip, key, length) => {
-      const bytes = seededBytes(length, length + skip).subarray(skip)
-      const before = Buffer.from(bytes)
-      const once = Buffer.from(applyXorKey(bytes, key))
-      expect(once.equals(xored(bytes, key))).toBe(true)
-      expect(bytes.equals(before)).toBe(true)
-      expect(Buffer.from(applyXorKey(once, key)).equals(before)).toBe(true)
-    }),
-  )
-  const long = seededBytes('long', 500_001)
-  expect(Buffer.from(applyXorKey(long, KEY)).equals(xored(long, KEY))).toBe(true)
+const ways: [string, ApplyXorKey][] = [
+  ['what is picked', applyXorKey],
+  ['words', applyXorKeyByWords],
+]
+if (addon) ways.push(['the kernel', addon.applyXorKey])
+
+describe.each(ways)('XOR by %s', (_, apply) => {
+  test('is what it says, into other memory and in place', () => {
+    fc.assert(
+      fc.property(fc.nat(40), fc.uint8Array({ minLength: 8, maxLength: 8 }), fc.nat(2000), (skip, key, length) => {
+        const bytes = seededBytes(length, length + skip).subarray(skip)
+        const before = Buffer.from(bytes)
+        const target = Buffer.alloc(length + 2, 0xee)
+        apply(bytes, key, target.subarray(0, length))
+        expect(target.equals(Buffer.concat([xored(before, key), Buffer.alloc(2, 0xee)]))).toBe(true)
+        expect(bytes.equals(before)).toBe(true)
+        apply(bytes, key, bytes)
+        expect(bytes.equals(target.subarray(0, length))).toBe(true)
+      }),
+    )
+    const long = seededBytes('long', 500_001)
+    const target = Buffer.alloc(long.length)
+    apply(long, KEY, target)
+    expect(target.equals(xored(long, KEY))).toBe(true)
+  })
+
+  test('refuses what does not fit', () => {
+    expect(() => apply(new Uint8Array(9), KEY, new Uint8Array(8))).toThrow(RangeError)
+    expect(() => apply(new Uint8Array(9), KEY.subarray(1), new Uint8Array(9))).toThrow(RangeError)
+  })
 })
 
 test('a key turns with its place, forwards and backwards', () => {

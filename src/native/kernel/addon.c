@@ -8,6 +8,7 @@
 
 #include "scan.h"
 #include "sha3.h"
+#include "xor.h"
 
 #define MAX_CHUNK_BYTES (1u << 24)
 
@@ -111,18 +112,34 @@ static napi_value js_hash_chunks(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* applyXorKey(bytes, key, target): target may be bytes */
+static napi_value js_apply_xor_key(napi_env env, napi_callback_info info) {
+  napi_value arguments[6];
+  struct array bytes, key, target;
+  if (!get_arguments(env, info, arguments, NULL)) return refuse(env, "arguments out of reach");
+  if (!get_array(env, arguments[0], napi_uint8_array, &bytes)) return refuse(env, "bytes must be a Uint8Array");
+  if (!get_array(env, arguments[1], napi_uint8_array, &key) || key.length != XOR_KEY_BYTES)
+    return refuse(env, "key must be a Uint8Array of 8");
+  if (!get_array(env, arguments[2], napi_uint8_array, &target) || target.length < bytes.length)
+    return refuse(env, "no room for the bytes");
+
+  apply_xor_key(bytes.data, bytes.length, key.data, target.data);
+  return NULL;
+}
+
 static bool add_function(napi_env env, napi_value object, const char *name, napi_callback callback, const void *data) {
   napi_value function;
   return napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, (void *)data, &function) == napi_ok &&
          napi_set_named_property(env, object, name, function) == napi_ok;
 }
 
-/* { findCuts, hashChunks: { avx512?, avx2?, neon?, portable } }: what this processor can run, the fastest first */
+/* { findCuts, applyXorKey, hashChunks: { avx512?, avx2?, neon?, portable } }: what this processor can run, the fastest first */
 NAPI_MODULE_INIT() {
   napi_value implementations;
   bool done = napi_create_object(env, &implementations) == napi_ok &&
               napi_set_named_property(env, exports, "hashChunks", implementations) == napi_ok &&
-              add_function(env, exports, "findCuts", js_find_cuts, NULL);
+              add_function(env, exports, "findCuts", js_find_cuts, NULL) &&
+              add_function(env, exports, "applyXorKey", js_apply_xor_key, NULL);
   for (const struct sha3_implementation *it = sha3_implementations(); done && it->name; it++)
     done = add_function(env, implementations, it->name, js_hash_chunks, it);
   if (!done) napi_throw_error(env, NULL, "the kernel cannot be set up");

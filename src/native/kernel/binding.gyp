@@ -10,6 +10,7 @@
         'sha3-implementations.c',
         'sha3-neon.c',
         'sha3-portable.c',
+        'xor.c',
       ],
       'cflags': ['-std=c11', '-O3', '-Wall', '-Wextra', '-fvisibility=hidden'],
       'xcode_settings': {
