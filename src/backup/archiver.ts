@@ -7,7 +7,7 @@ import type { Progress } from '../base/progress.ts'
 import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
 import { createAccounts } from '../native/accounts.ts'
 import type { Effort } from '../native/compress.ts'
-import { packsAreGone, rememberPacks } from '../repository/known-packs.ts'
+import { rememberPacks, vanishedPacks } from '../repository/known-packs.ts'
 import { compilePatterns } from '../repository/path-patterns.ts'
 import { markReachable } from '../repository/reachability.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -231,7 +231,7 @@ async function storePaths({
  * vanished since this machine last saw them: a prune elsewhere, or a loss.
  */
 async function hasLosses(repository: Repository, parent: StoredSnapshot | undefined): Promise<boolean> {
-  if (!parent || !(await packsAreGone(repository))) return false
+  if (!parent || (await vanishedPacks(repository)).length === 0) return false
   let isLost = false
   await markReachable(repository, [parent.snapshot.tree], { onProblem: () => void (isLost = true) })
   if (isLost)

@@ -89,7 +89,7 @@ function problemFields({ message: _message, ...problem }: Problem): Record<strin
 
 function reportToJson(report: CheckReport): Record<string, unknown> {
   const broken = report.problems.flatMap((problem) =>
-    problem.type === 'pack-length' || problem.type === 'pack-unreadable'
+    problem.type === 'pack-length' || problem.type === 'pack-unreadable' || problem.type === 'pack-missing'
       ? [problem.id]
       : problem.type === 'object-corrupt'
         ? [problem.pack]

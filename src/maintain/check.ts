@@ -4,6 +4,7 @@ import { objectIdAt, type SnapshotId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { hashObject } from '../format/object.ts'
 import { isDamage } from '../repository/damage.ts'
+import { vanishedPacks } from '../repository/known-packs.ts'
 import type { SaveObject } from '../repository/lists.ts'
 import type { ObjectIndex } from '../repository/object-index.ts'
 import { markReachable } from '../repository/reachability.ts'
@@ -68,6 +69,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
 
   const notes = [...(await comparePacks(repository, index, damage, options))]
   notes.push(...(await markObjects(repository, index, snapshots, damage, options)))
+  notes.push(...(await explainMissing(repository, damage)))
   const read = await readPacks(repository, index, damage, options)
   const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
   const packs = [...index.packs()]
@@ -121,6 +123,16 @@ async function markObjects(
   const bytes = unused.reduce((sum, pack) => sum + pack.bytes, 0)
   const message = `${unused.length === 1 ? 'one pack holds' : `${unused.length} packs hold`} nothing that a snapshot needs; "chainkeep prune" frees the space`
   return [{ type: 'unused', packs: unused.length, bytes, message }]
+}
+
+/** Where the index does not tell which packs are gone, what this machine has seen is a hint: prune may have removed them. */
+async function explainMissing(repository: Repository, damage: DamageFound): Promise<Note[]> {
+  if (await damage.explainMissing()) return []
+  const packs = await vanishedPacks(repository)
+  if (packs.length === 0) return []
+  const files = packs.length === 1 ? 'a pack is' : `${packs.length} packs are`
+  const message = `${files} gone that this machine has seen here; what is missing may have been there: ${packs.join(', ')}`
+  return [{ type: 'packs-gone', packs, message }]
 }
 
 async function readPacks(

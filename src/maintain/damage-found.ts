@@ -1,10 +1,10 @@
 import { displayBytes } from '../base/bytes.ts'
 import type { ChainkeepError } from '../base/errors.ts'
-import type { SnapshotId } from '../base/ids.ts'
-import { packClassOf } from '../format/pack.ts'
+import { idBytes, type PackId, type SnapshotId } from '../base/ids.ts'
+import { type PackClass, packClassOf } from '../format/pack.ts'
 import type { ObjectIndex } from '../repository/object-index.ts'
 import { OrdinalSet } from '../repository/ordinal-set.ts'
-import type { ReferenceProblem } from '../repository/reachability.ts'
+import type { Reference, ReferenceProblem } from '../repository/reachability.ts'
 import type { Problem } from './problem.ts'
 import type { PackName } from './replace-packs.ts'
 import type { DamagedObject } from './verify-packs.ts'
@@ -19,6 +19,7 @@ export class DamageFound {
   readonly lost: OrdinalSet
   readonly #index: ObjectIndex
   readonly #seen = new Set<string>()
+  readonly #missing: Pick<Reference, 'kind' | 'id'>[] = []
 
   constructor(index: ObjectIndex) {
     this.#index = index
@@ -54,7 +55,7 @@ export class DamageFound {
     const { kind, id, path } = problem.reference
     if (problem.type === 'missing') {
       const message = `${kind} ${id} is missing, which ${displayBytes(path)} needs`
-      this.#add({ type: 'object-missing', kind, id, path, message })
+      if (this.#add({ type: 'object-missing', kind, id, path, message })) this.#missing.push({ kind, id })
       return
     }
     const { pack, offset, ordinal } = problem.location
@@ -66,10 +67,35 @@ export class DamageFound {
     }
   }
 
-  #add(problem: Problem): void {
+  /** Names the packs whose files have vanished with what is missing. Answers whether that explains all of it. */
+  async explainMissing(): Promise<boolean> {
+    const vanished = new Map<PackId, { packClass: PackClass; objects: number }>()
+    let explained = 0
+    for (const kind of ['chunk', 'list', 'tree', 'attributes'] as const) {
+      const ids = this.#missing.filter((each) => each.kind === kind).map(({ id }) => idBytes(id))
+      for (const pack of await this.#index.locateGone(kind, ids)) {
+        if (!pack) continue
+        const counted = vanished.get(pack.id) ?? { packClass: pack.packClass, objects: 0 }
+        vanished.set(pack.id, { ...counted, objects: counted.objects + 1 })
+        explained++
+      }
+    }
+    for (const [id, { packClass, objects }] of vanished) {
+      const needed = objects === 1 ? 'an object that is' : `${objects} objects that are`
+      const message = `${packClass}/${id}: the file is gone, and with it ${needed} needed`
+      this.#add({ type: 'pack-missing', packClass, id, objects, message }, true)
+    }
+    return explained === this.#missing.length
+  }
+
+  /** Answers whether it is new. */
+  #add(problem: Problem, isFirst = false): boolean {
     const key = 'kind' in problem ? `${problem.kind}/${problem.id}` : problem.id
-    if (this.#seen.has(key)) return
+    if (this.#seen.has(key)) return false
     this.#seen.add(key)
-    if (this.listed.length < MAX_LISTED_PROBLEMS) this.listed.push(problem)
+    if (isFirst) this.listed.unshift(problem)
+    else this.listed.push(problem)
+    this.listed.splice(MAX_LISTED_PROBLEMS)
+    return true
   }
 }

@@ -16,6 +16,8 @@ export type Problem = { readonly message: string } & (
     }
   /** Header, footer or trailer cannot be read, or are those of another pack. */
   | { readonly type: 'pack-unreadable'; readonly packClass: PackClass; readonly id: PackId }
+  /** Its file has vanished, with so many objects that snapshots need. Each of them is another problem, `object-missing`. */
+  | { readonly type: 'pack-missing'; readonly packClass: PackClass; readonly id: PackId; readonly objects: number }
   /** A snapshot needs it, and no readable pack has it. */
   | { readonly type: 'object-missing'; readonly kind: ObjectKind; readonly id: ObjectId; readonly path: ByteString }
   /** Its stored bytes are damaged: `repair packs` saves the others of the pack. */
@@ -36,5 +38,7 @@ interface PackedObjectName {
 export type Note =
   /** The index said something else of so many packs than their trailers: it was built again. */
   | { readonly type: 'index-rebuilt'; readonly packs: number; readonly message: string }
+  /** Something is missing, and packs that this machine has seen in the repository are gone: it may have been in them. */
+  | { readonly type: 'packs-gone'; readonly packs: readonly PackId[]; readonly message: string }
   /** What no snapshot needs: `prune` frees it. */
   | { readonly type: 'unused'; readonly packs: number; readonly bytes: number; readonly message: string }

@@ -25,13 +25,13 @@ interface CatchUpOptions {
 const TRAILERS_AT_ONCE = 8
 
 /**
- * Makes the store agree with the backend: packs that are gone are forgotten first, then unknown ones read in, a few
+ * Makes the store agree with the backend: packs that are gone are set aside first, then unknown ones read in, a few
  * trailers in memory at a time. Returns those that could not be read. Rejects errors of the backend and INTERRUPTED.
  */
 export async function catchUp(store: IndexStore, options: CatchUpOptions): Promise<UnreadablePack[]> {
   const { backend, notice, progress, signal } = options
   const { unknown, gone } = await compare(store, options)
-  for (const id of gone) await store.drop(id)
+  for (const id of gone) await store.lose(id)
   if (unknown.length > 0 && store.whyEmpty !== undefined) {
     const packs = unknown.length === 1 ? 'one pack' : `${unknown.length} packs`
     notice(store.whyEmpty === '' ? `building the index from ${packs}` : `${store.whyEmpty}: building one from ${packs}`)

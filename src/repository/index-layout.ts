@@ -12,6 +12,7 @@ import type { PackClass } from '../format/pack.ts'
  *     "s"                                      → "chainkeep index 1"
  *     "n"                                      → u32 next pack number | check
  *     "p" | u32 pack number (big-endian)       → pack id (32) | u8 class | u32 bytes | u32 objects | check
+ *     "g" | u32 pack number (big-endian)       → the same of a pack whose file has vanished: what it held can still be told
  *     u8 kind | object id (32)                 → location (21) … | check
  *     location = u32 pack number | u32 entry number | u32 offset | u32 storedLength | u32 plainLength | u8 codec
  *     check    = u32 CRC-32 of key and value; LevelDB is not asked for its own checksums when it looks a key up
@@ -22,7 +23,13 @@ import type { PackClass } from '../format/pack.ts'
 export const SCHEMA_KEY: Buffer = Buffer.from('s')
 export const SCHEMA: Buffer = Buffer.from('chainkeep index 1')
 export const NEXT_NUMBER_KEY: Buffer = Buffer.from('n')
-export const PACK_KEYS: { readonly gte: Buffer; readonly lt: Buffer } = { gte: Buffer.from('p'), lt: Buffer.from('q') }
+export const PACK_KEYS: KeyRange = { gte: Buffer.from('p'), lt: Buffer.from('q') }
+export const GONE_KEYS: KeyRange = { gte: Buffer.from('g'), lt: Buffer.from('h') }
+
+interface KeyRange {
+  readonly gte: Buffer
+  readonly lt: Buffer
+}
 
 const KEY_BYTES = 1 + ID_BYTES
 const LOCATION_BYTES = 21
@@ -95,16 +102,20 @@ export function decodeLocations(key: Buffer, value: Buffer): StoredLocation[] {
   return locations
 }
 
-export function packKey(number: number): Buffer {
-  const key = Buffer.from('p....')
+export const packKey = (number: number): Buffer => numbered('p', number)
+export const goneKey = (number: number): Buffer => numbered('g', number)
+
+function numbered(prefix: string, number: number): Buffer {
+  const key = Buffer.from(`${prefix}....`)
   key.writeUInt32BE(number, 1)
   return key
 }
 
-export function encodePackRecord(record: PackRecord): Buffer {
+/** To be stored under `key`: a `packKey` or `goneKey`. */
+export function encodePackRecord(key: Buffer, record: PackRecord): Buffer {
   const writer = new ByteWriter(ID_BYTES + 9 + CHECK_BYTES)
   writer.bytes(idBytes(record.id)).u8(PACK_CLASSES.indexOf(record.packClass)).u32(record.bytes).u32(record.objects)
-  return writeCheck(packKey(record.number), Buffer.from(writer.u32(0).finish()))
+  return writeCheck(key, Buffer.from(writer.u32(0).finish()))
 }
 
 export function decodePackRecord(key: Buffer, value: Buffer): PackRecord {

@@ -4,6 +4,7 @@ import {
   decodeNextNumber,
   decodePackRecord,
   encodeNextNumber,
+  GONE_KEYS,
   indexDamage,
   NEXT_NUMBER_KEY,
   PACK_KEYS,
@@ -17,6 +18,8 @@ export type IndexLevel = Level<Buffer, Buffer>
 export interface LoadedLevel {
   readonly level: IndexLevel
   readonly packs: readonly PackRecord[]
+  /** Packs that were known once, and whose files have vanished. */
+  readonly gone: readonly PackRecord[]
   readonly nextNumber: number
   /** Made just now, and empty. */
   readonly isNew: boolean
@@ -79,14 +82,16 @@ export function rootMessage(error: unknown): string {
   return error instanceof Error ? (error.cause === undefined ? error.message : rootMessage(error.cause)) : String(error)
 }
 
-async function load(level: IndexLevel): Promise<{ packs: PackRecord[]; nextNumber: number }> {
+async function load(level: IndexLevel): Promise<Omit<LoadedLevel, 'level' | 'isNew'>> {
   const stored = await level.get(NEXT_NUMBER_KEY)
   if (!stored) throw indexDamage('no next pack number')
   const nextNumber = decodeNextNumber(stored)
   const packs: PackRecord[] = []
   for await (const [key, value] of level.iterator(PACK_KEYS)) packs.push(decodePackRecord(key, value))
+  const gone: PackRecord[] = []
+  for await (const [key, value] of level.iterator(GONE_KEYS)) gone.push(decodePackRecord(key, value))
   if (packs.some(({ number }) => number >= nextNumber)) throw indexDamage('a pack number that was not given yet')
-  return { packs, nextNumber }
+  return { packs, gone, nextNumber }
 }
 
 function codesOf(error: unknown): unknown[] {

@@ -7,9 +7,11 @@ import {
   encodeLocations,
   encodeNextNumber,
   encodePackRecord,
+  goneKey,
   indexDamage,
   NEXT_NUMBER_KEY,
   objectKeys,
+  type PackRecord,
   packKey,
   type StoredLocation,
 } from './index-layout.ts'
@@ -34,6 +36,8 @@ export class IndexStore {
   readonly whyEmpty: string | undefined
   readonly packs: PackTable
   readonly #opened: OpenedIndex
+  /** By number: packs whose files have vanished. */
+  readonly #gone = new Map<number, PackRecord>()
   readonly #writing = new Semaphore(1) // a batch is made from what the one before has left
   #nextNumber: number
 
@@ -43,6 +47,7 @@ export class IndexStore {
     this.whyEmpty = opened.whyEmpty
     this.packs = new PackTable(previous)
     for (const record of opened.packs) this.packs.add(record)
+    for (const record of opened.gone) this.#gone.set(record.number, record)
     this.#nextNumber = opened.nextNumber
   }
 
@@ -72,6 +77,20 @@ export class IndexStore {
     return this.#liveLocations(key!, value).map((location) => this.#describe(location))
   }
 
+  /** See ObjectIndex.locateGone. */
+  async locateGone(kind: ObjectKind, ids: readonly Uint8Array[]): Promise<(PackRecord | undefined)[]> {
+    const keys = objectKeys(
+      ids.length,
+      () => kind,
+      (i) => ids[i]!,
+    )
+    const values = await this.#opened.level.getMany(keys)
+    return values.map((value, i) => {
+      const locations = value ? decodeLocations(keys[i]!, value) : []
+      return locations.map(({ packNumber }) => this.#gone.get(packNumber)).findLast((record) => record !== undefined)
+    })
+  }
+
   /** Writes the pack's record and all entries in one batch. Does nothing if the pack is known. */
   async add(id: PackId, packClass: PackClass, bytes: number, entries: readonly PackEntry[]): Promise<void> {
     await this.#writing.run(async () => {
@@ -80,7 +99,7 @@ export class IndexStore {
       const { keys, order, values } = await this.#read(entries)
       const batch = this.#opened.level.batch()
       batch.put(NEXT_NUMBER_KEY, encodeNextNumber(record.number + 1))
-      batch.put(packKey(record.number), encodePackRecord(record))
+      batch.put(packKey(record.number), encodePackRecord(packKey(record.number), record))
       let locations: StoredLocation[] = []
       for (const [at, i] of order.entries()) {
         const key = keys[i]!
@@ -95,11 +114,23 @@ export class IndexStore {
     })
   }
 
+  /** Forgets a pack whose file has vanished, at once for every look-up but `locateGone`. */
+  async lose(id: PackId): Promise<void> {
+    await this.#writing.run(async () => {
+      const pack = this.packs.get(id)
+      if (!pack) return
+      this.packs.delete(pack)
+      this.#gone.set(pack.number, pack)
+      const [was, is] = [packKey(pack.number), goneKey(pack.number)]
+      await this.#opened.level.batch().del(was).put(is, encodePackRecord(is, pack)).write()
+    })
+  }
+
   /**
    * Forgets a pack, at once for every look-up. `entries` are what its trailer lists: without them, locations in it stay
    * in the database, and mean nothing.
    */
-  async drop(id: PackId, entries: readonly PackEntry[] = []): Promise<void> {
+  async drop(id: PackId, entries: readonly PackEntry[]): Promise<void> {
     await this.#writing.run(async () => {
       const pack = this.packs.get(id)
       if (!pack) return

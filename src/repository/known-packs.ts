@@ -3,7 +3,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeDirectories } from '../base/directories.ts'
-import { ID_BYTES, packIdAt } from '../base/ids.ts'
+import { ID_BYTES, type PackId, packIdAt } from '../base/ids.ts'
 import type { Repository } from './repository.ts'
 
 /**
@@ -12,11 +12,11 @@ import type { Repository } from './repository.ts'
  *
  *     file = ids (32 bytes each) | u32 CRC-32 of them
  */
-export async function packsAreGone(repository: Repository): Promise<boolean> {
+export async function vanishedPacks(repository: Repository): Promise<PackId[]> {
   const known = readKnown(fileOf(repository))
-  if (known.size === 0) return false
+  if (known.size === 0) return []
   for await (const name of listPacks(repository)) known.delete(name)
-  return known.size > 0
+  return [...known.values()]
 }
 
 /** Notes which packs there are now. Best effort: what keeps it from being written keeps nothing else from working. */
@@ -44,14 +44,14 @@ async function* listPacks({ backend }: Repository): AsyncGenerator<string, void,
     for await (const name of backend.list(kind)) if (name.length === 2 * ID_BYTES) yield name
 }
 
-function readKnown(file: string): Set<string> {
+function readKnown(file: string): Map<string, PackId> {
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
   } catch {
-    return new Set()
+    return new Map()
   }
   const end = bytes.length - 4
-  if (end < 0 || end % ID_BYTES !== 0 || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return new Set()
-  return new Set(Array.from({ length: end / ID_BYTES }, (_, i) => packIdAt(bytes, i * ID_BYTES)))
+  if (end < 0 || end % ID_BYTES !== 0 || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return new Map()
+  return new Map(Array.from({ length: end / ID_BYTES }, (_, i) => packIdAt(bytes, i * ID_BYTES)).map((id) => [id, id]))
 }

@@ -7,6 +7,7 @@ import type { ObjectKind } from '../format/object.ts'
 import { type PackEntry, packClassOf } from '../format/pack.ts'
 import { catchUp, type UnreadablePack } from './index-catch-up.ts'
 import { whyNotWritable } from './index-copy.ts'
+import type { PackRecord } from './index-layout.ts'
 import { isDamage, rootMessage } from './index-level.ts'
 import { openEmpty, openIndex } from './index-open.ts'
 import { IndexStore, type Location } from './index-store.ts'
@@ -70,6 +71,14 @@ export class ObjectIndex implements AsyncDisposable {
   /** Everywhere that one object is, beginning with what `locate` answers: for when that is damaged (FORMAT.md §4). */
   async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
     return await this.#use((store) => store.locateCopies(kind, id))
+  }
+
+  /**
+   * Which packs held objects that no pack holds any more: those whose files have vanished without `dropPacks`. Answer i is
+   * undefined if nothing tells; an index that is built again has forgotten.
+   */
+  async locateGone(kind: ObjectKind, ids: readonly Uint8Array[]): Promise<(PackRecord | undefined)[]> {
+    return await this.#use((store) => store.locateGone(kind, ids))
   }
 
   /** Call it only once the pack is durable. All or nothing. `packBytes` is the length of the pack. */

@@ -5,6 +5,7 @@ import { isCode } from '../../src/base/errors.ts'
 import { parsePackId } from '../../src/base/ids.ts'
 import { type CheckReport, check } from '../../src/maintain/check.ts'
 import type { Problem } from '../../src/maintain/problem.ts'
+import { rememberPacks } from '../../src/repository/known-packs.ts'
 import { readPackTrailer } from '../../src/repository/pack-trailer.ts'
 import type { StoredSnapshot } from '../../src/repository/snapshots.ts'
 import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
@@ -185,11 +186,40 @@ describe('names the file, the kind of damage, and what suffers from it:', () => 
   test('a pack that is gone', async () => {
     await using it = await openMaintaining()
     await storeTwo(it)
-    rmSync(it.pathOf(dataPacks(it).shared))
+    const { shared } = dataPacks(it)
+    rmSync(it.pathOf(shared))
     const report = await check(it.repository)
-    expect(typesOf(report)).toEqual(['object-missing'])
-    expect(report.problems[0]).toMatchObject({ kind: 'chunk', path: '/own' })
+    expect(typesOf(report)).toEqual(['pack-missing', 'object-missing'])
+    const objects = report.problems.length - 1
+    expect(report.problems[0]).toEqual({
+      type: 'pack-missing',
+      packClass: 'data',
+      id: basename(shared),
+      objects,
+      message: `data/${basename(shared)}: the file is gone, and with it ${objects} objects that are needed`,
+    })
+    expect(report.problems[1]).toMatchObject({ kind: 'chunk', path: '/own' })
     expect(lossesIn(report)).toEqual({ 1: ['/directory/shared', '/own'], 2: ['/directory/shared'] })
+    expect(await check(await it.reopen())).toEqual(report) // although the index has left it out since
+  })
+
+  test('packs that are gone, by what the index or this machine remembers', async () => {
+    await using it = await openMaintaining()
+    await storeTwo(it)
+    await rememberPacks(it.repository)
+    const { shared, more } = dataPacks(it)
+    for (const file of [shared, more]) rmSync(it.pathOf(file))
+    const gone = [basename(shared), basename(more)].sort()
+    const report = await check(await it.reopen())
+    const named = report.problems.slice(0, 2).map((problem) => (problem.type === 'pack-missing' ? problem.id : ''))
+    expect(named.sort()).toEqual(gone)
+    expect(report.notes).toEqual([])
+    await it.repository.close()
+    rmSync(it.pathOf('index'), { recursive: true })
+    const forgotten = await check(await it.reopen())
+    expect(typesOf(forgotten)).toEqual(['object-missing'])
+    expect(forgotten.notes).toMatchObject([{ type: 'packs-gone', message: expect.stringContaining(gone[0]!) }])
+    expect(forgotten.notes.flatMap((note) => (note.type === 'packs-gone' ? note.packs : [])).sort()).toEqual(gone)
   })
 
   test('all data that is gone, in a bounded report', async () => {
@@ -199,7 +229,8 @@ describe('names the file, the kind of damage, and what suffers from it:', () => 
     for (const file of it.list('data')) rmSync(it.pathOf(file))
     const report = await check(it.repository)
     expect(report.problems).toHaveLength(1000)
-    expect(report.problemCount).toBe(1500)
+    expect(report.problemCount).toBe(1501)
+    expect(report.problems[0]).toMatchObject({ type: 'pack-missing', objects: 1500 })
     expect(report.damagedSnapshots[0]!.losses).toMatchObject({ count: 1500, files: 1500 })
     expect(report.damagedSnapshots[0]!.losses.listed).toHaveLength(1000)
   })

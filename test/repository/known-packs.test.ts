@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { packsAreGone, rememberPacks } from '../../src/repository/known-packs.ts'
+import { rememberPacks, vanishedPacks } from '../../src/repository/known-packs.ts'
 import { createRepository, openTestRepository } from '../helpers/repository.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
@@ -14,18 +14,18 @@ afterEach(() => tmp[Symbol.asyncDispose]())
 
 test('packs that were seen and are gone are noticed, new ones are not', async () => {
   await using repository = await openTestRepository(tmp.path)
-  expect(await packsAreGone(repository)).toBe(false) // nothing is known yet
+  expect(await vanishedPacks(repository)).toEqual([]) // nothing is known yet
   const [first, second, third] = ['1', '2', '3'].map((digit) => digit.repeat(64)) as [string, string, string]
   await repository.backend.put('data', first, [new Uint8Array(1)])
   await repository.backend.put('meta', second, [new Uint8Array(1)])
   await rememberPacks(repository)
-  expect(await packsAreGone(repository)).toBe(false)
+  expect(await vanishedPacks(repository)).toEqual([])
   await repository.backend.put('data', third, [new Uint8Array(1)])
-  expect(await packsAreGone(repository)).toBe(false)
+  expect(await vanishedPacks(repository)).toEqual([])
   await repository.backend.remove('meta', second)
-  expect(await packsAreGone(repository)).toBe(true)
+  expect(await vanishedPacks(repository)).toEqual([second])
   await rememberPacks(repository)
-  expect(await packsAreGone(repository)).toBe(false)
+  expect(await vanishedPacks(repository)).toEqual([])
 })
 
 test('a damaged or missing list knows nothing; one that cannot be written is no failure', async () => {
@@ -37,7 +37,7 @@ test('a damaged or missing list knows nothing; one that cannot be written is no 
   const bytes = readFileSync(file)
   for (const damaged of [bytes.subarray(1), Buffer.alloc(0), Buffer.from(bytes).fill(1, 3, 4)]) {
     writeFileSync(file, damaged)
-    expect(await packsAreGone(repository)).toBe(false)
+    expect(await vanishedPacks(repository)).toEqual([])
   }
   rmSync(join(tmp.path, 'cache'), { recursive: true })
   writeFileSync(join(tmp.path, 'cache'), 'a file in the way')
