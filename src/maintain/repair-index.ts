@@ -8,10 +8,12 @@ export interface RepairIndexResult {
   readonly unreadable: readonly PackId[]
 }
 
-/** Builds the index again from the packs. */
+/** Builds the index again from the packs. Rejects DENIED, NO_SPACE, IO or LOCKED if it would not outlive this process. */
 export async function repairIndex(repository: Repository): Promise<RepairIndexResult> {
   const index = await repository.index()
+  await index.requireLasting() // before the work …
   await index.rebuild()
+  await index.requireLasting() // … and in case that somebody was quicker
   const packs = [...index.packs()]
   return {
     packs: packs.length,

@@ -1,4 +1,4 @@
-import { isCode, throwIfInterrupted } from '../base/errors.ts'
+import { ChainkeepError, isCode, throwIfInterrupted } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { MAX_LISTED_FAILURES, type Snapshot } from '../format/snapshot.ts'
@@ -16,7 +16,7 @@ import { type Losses, type Salvaged, TreeSalvage } from './salvage-tree.ts'
 export interface RepairSnapshotsOptions {
   /** Look at these only. Default: all. */
   readonly snapshots?: readonly StoredSnapshot[]
-  /** Remove the damaged snapshots once the repaired ones are stored. */
+  /** Remove the damaged snapshots once the repaired ones are stored, and those of which nothing is left. */
   readonly forgetOriginals?: boolean
   /** Say what would be left out, and change nothing. */
   readonly dryRun?: boolean
@@ -34,7 +34,7 @@ export interface RepairSnapshotsResult {
 
 export interface RepairedSnapshot {
   readonly original: StoredSnapshot
-  /** Absent in a dry run, and if nothing was left to be stored: then the original stays. */
+  /** Absent in a dry run, and if nothing was left to be stored. */
   readonly id: SnapshotId | undefined
   /** What is left out. */
   readonly losses: Losses
@@ -43,7 +43,8 @@ export interface RepairedSnapshot {
 /**
  * For each snapshot that lacks something, stores another without the files and directories that are lost; they are named among
  * its failures. The originals stay until they are forgotten. Damage in packs that are still there is found only as far as
- * trees and lists are concerned: run `repairPacks` first. Rejects LOCKED, INTERRUPTED.
+ * trees and lists are concerned: run `repairPacks` first. Rejects LOCKED, INTERRUPTED, and REFUSED for `forgetOriginals` while
+ * packs cannot be read from which `repairPacks` might still save something.
  */
 export async function repairSnapshots(
   repository: Repository,
@@ -56,6 +57,12 @@ export async function repairSnapshots(
     options.snapshots ?? (await listSnapshots(repository, {}, (id, { message }) => unreadable.push({ id, message })))
   const index = await repository.index()
   await index.refresh()
+  if (forgetOriginals && index.unreadablePacks.length > 0)
+    throw new ChainkeepError(
+      'REFUSED',
+      'there are packs that cannot be read: run "chainkeep repair packs" before damaged snapshots are removed, since it may save what they need',
+      { packs: index.unreadablePacks.map(({ id }) => id) },
+    )
   await using session = repository.beginWrite({ dryRun })
   const salvage = new TreeSalvage(
     repository,
@@ -82,7 +89,7 @@ export async function repairSnapshots(
     await lock?.confirm()
     const id =
       tree && !dryRun ? await saveSnapshot(repository, { ...repairedManifest(original, losses), tree }) : undefined
-    if (id && forgetOriginals) await removeSnapshot(repository, original.id)
+    if (forgetOriginals && !dryRun) await removeSnapshot(repository, original.id)
     repaired.push({ original, id, losses })
   }
   return { snapshots: snapshots.length, repaired, unreadable }

@@ -8,6 +8,8 @@ import { destroyLevel, isLocked, type LoadedLevel, openLevel, rootMessage } from
 export interface OpenedIndex extends LoadedLevel {
   /** Why it is empty, as the first half of a sentence, when it had to be made; `''` if that was asked for. */
   readonly whyEmpty: string | undefined
+  /** Nobody else will ever see it. */
+  readonly isPrivate: boolean
   /** Closes it and removes it if it is private. */
   close(): Promise<void>
 }
@@ -42,7 +44,7 @@ export async function openEmpty(directory: string, why: string): Promise<OpenedI
 
 async function openOwn(directory: string, why: string): Promise<OpenedIndex> {
   const loaded = await openLevel(directory, true)
-  return { ...loaded, whyEmpty: loaded.isNew ? why : undefined, close: () => loaded.level.close() }
+  return { ...loaded, whyEmpty: loaded.isNew ? why : undefined, isPrivate: false, close: () => loaded.level.close() }
 }
 
 async function openCopy(directory: string, why: string): Promise<OpenedIndex> {
@@ -67,7 +69,7 @@ async function openPrivate(
   try {
     await fill?.(folder)
     const loaded = await openLevel(folder, fill === undefined)
-    return { ...loaded, whyEmpty, close: () => loaded.level.close().then(remove) }
+    return { ...loaded, whyEmpty, isPrivate: true, close: () => loaded.level.close().then(remove) }
   } catch (error) {
     await remove()
     throw fileError(`cannot make an index in ${folder}`, error)

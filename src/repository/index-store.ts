@@ -34,6 +34,8 @@ export interface Location {
 export class IndexStore {
   /** Why it began empty, if it did. */
   readonly whyEmpty: string | undefined
+  /** Nobody else will ever see it. */
+  readonly isPrivate: boolean
   readonly packs: PackTable
   readonly #opened: OpenedIndex
   /** By number: packs whose files have vanished. */
@@ -45,6 +47,7 @@ export class IndexStore {
   constructor(opened: OpenedIndex, previous?: PackTable) {
     this.#opened = opened
     this.whyEmpty = opened.whyEmpty
+    this.isPrivate = opened.isPrivate
     this.packs = new PackTable(previous)
     for (const record of opened.packs) this.packs.add(record)
     for (const record of opened.gone) this.#gone.set(record.number, record)

@@ -129,6 +129,14 @@ export class ObjectIndex implements AsyncDisposable {
     await this.#replace('')
   }
 
+  /** Rejects DENIED, NO_SPACE, IO or LOCKED if this is a private index, since nothing can be written to that of the repository. */
+  async requireLasting(): Promise<void> {
+    if (!this.#store.isPrivate) return
+    const { directory } = this.#options
+    const reason = `the index in ${directory} is in use by another process; try again when it has finished`
+    throw (await whyNotWritable(directory)) ?? new ChainkeepError('LOCKED', reason, { directory })
+  }
+
   async close(): Promise<void> {
     this.#closing ??= (async () => {
       await this.#replacing?.catch(() => {})

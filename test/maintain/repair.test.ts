@@ -1,6 +1,7 @@
-import { rmSync, truncateSync } from 'node:fs'
-import { basename } from 'node:path'
+import { rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { localBackend } from '../../src/backend/local.ts'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import { packIdAt, parsePackId } from '../../src/base/ids.ts'
 import { check } from '../../src/maintain/check.ts'
@@ -8,11 +9,13 @@ import { repairIndex } from '../../src/maintain/repair-index.ts'
 import { repairPacks } from '../../src/maintain/repair-packs.ts'
 import { repairSnapshots } from '../../src/maintain/repair-snapshots.ts'
 import { readPackTrailer } from '../../src/repository/pack-trailer.ts'
+import { openRepository } from '../../src/repository/repository.ts'
 import { listSnapshots, loadSnapshot, REPAIRED_TAG, type StoredSnapshot } from '../../src/repository/snapshots.ts'
 import { faultyFileSystem } from '../helpers/faulty-file-system.ts'
 import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
 import { readNodes } from '../helpers/repository.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
+import { asNobody } from '../helpers/unprivileged.ts'
 
 const ALL = { readData: 'all' } as const
 
@@ -209,14 +212,33 @@ describe('repair snapshots', () => {
     expect(node).toMatchObject({ type: 'file', size: 7, attributes: undefined })
   })
 
-  test('makes nothing of a snapshot of which nothing is left, and does not remove it', async () => {
+  test('makes nothing of a snapshot of which nothing is left, and removes it only if asked to', async () => {
     await using it = await openMaintaining()
     const stored = await it.store({ file: 'text' })
-    for (const file of it.list('meta')) truncateSync(it.pathOf(file), 20)
+    for (const file of it.list('meta')) rmSync(it.pathOf(file))
+    const nothing = [{ original: { id: stored.id }, id: undefined, losses: { count: 1 } }]
+    for (const options of [{}, { dryRun: true, forgetOriginals: true }]) {
+      expect((await repairSnapshots(await it.reopen(), options)).repaired).toMatchObject(nothing)
+      expect(it.list('snapshots')).toEqual([`snapshots/${stored.id}`])
+    }
+    const { repaired } = await repairSnapshots(it.repository, { forgetOriginals: true })
+    expect(repaired).toMatchObject(nothing)
+    expect(it.list('snapshots')).toEqual([])
+    expect(await check(await it.reopen(), ALL)).toMatchObject({ healthy: true, snapshots: 0 })
+  })
+
+  test('removes no snapshot that packs may still be saved for', async () => {
+    await using it = await openMaintaining()
+    const stored = await it.store({ file: 'text' })
+    const contents = await contentsOf(it.repository, stored)
+    for (const file of it.list('meta')) it.change(file, (bytes) => flipped(bytes, bytes.length - 1))
     rmSync(it.pathOf('index'), { recursive: true })
-    const { repaired } = await repairSnapshots(await it.reopen(), { forgetOriginals: true })
-    expect(repaired).toMatchObject([{ original: { id: stored.id }, id: undefined, losses: { count: 1 } }])
+    const repairing = repairSnapshots(await it.reopen(), { forgetOriginals: true })
+    await expect(repairing).rejects.toMatchObject({ code: 'REFUSED' })
     expect(it.list('snapshots')).toEqual([`snapshots/${stored.id}`])
+    await repairPacks(it.repository)
+    expect(await repairSnapshots(it.repository, { forgetOriginals: true })).toMatchObject({ repaired: [] })
+    expect(await contentsOf(await it.reopen(), stored)).toEqual(contents)
   })
 
   test('leaves snapshots that cannot be read, and names them', async () => {
@@ -237,4 +259,18 @@ test('repair index builds it again, and names packs that cannot be read', async 
   await contentsOf(it.repository, stored)
   it.change(it.list('data')[0]!, (bytes) => flipped(bytes, bytes.length - 1))
   expect(await repairIndex(it.repository)).toMatchObject({ packs: 1, unreadable: [basename(it.list('data')[0]!)] })
+})
+
+test('repair index says so when it cannot leave another behind', async () => {
+  await using it = await openMaintaining()
+  await it.store({ a: 'a' })
+  await using other = await openRepository(localBackend(it.pathOf('')), it.environment)
+  await expect(repairIndex(other)).rejects.toMatchObject({ code: 'LOCKED' }) // the first has it open
+  await it.repository.close()
+  const modes = { repository: 0o500, 'repository/index': 0o500 }
+  await asNobody(join(it.pathOf(''), '..'), modes, async () => {
+    await expect(repairIndex(await it.reopen())).rejects.toMatchObject({ code: 'DENIED' })
+    await it.repository.close()
+  })
+  expect(await repairIndex(await it.reopen())).toMatchObject({ packs: 2 })
 })
