@@ -1,6 +1,7 @@
 import type { Effort } from '../native/compress.ts'
 
-const NAMED = { auto: 'auto', off: 'off', fast: -3, better: 3, max: 19 } as const
+/** `auto` begins at -5 and goes up to 1; `fast` stays below it, and 3 is what others take by default. */
+const NAMED = { auto: 'auto', off: 'off', fast: -7, better: 3, max: 19 } as const
 
 /** A name, or a zstd level from -7 to 19; `undefined` for anything else. */
 export function parseCompression(text: string): Effort | undefined {
