@@ -7,17 +7,17 @@ import type { Progress } from '../base/progress.ts'
 import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
 import { createAccounts } from '../native/accounts.ts'
 import type { Effort } from '../native/compress.ts'
-import { rememberPacks, vanishedPacks } from '../repository/known-packs.ts'
+import { rememberPacks } from '../repository/known-packs.ts'
 import { compilePatterns } from '../repository/path-patterns.ts'
-import { markReachable } from '../repository/reachability.ts'
 import type { Repository } from '../repository/repository.ts'
-import { listSnapshots, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
+import { listSnapshots, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
 import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
 import { APPEND_ONLY, createFindKept } from './grown-files.ts'
+import { countHealed, findLostObjects, type Healed } from './lost-objects.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
@@ -64,6 +64,8 @@ export interface BackupResult {
   readonly snapshot: Snapshot
   /** Nothing had changed, and `skipIfUnchanged` was asked for. */
   readonly skipped: boolean
+  /** Absent if nothing was found to be lost, and in a dry run. */
+  readonly healed?: Healed
 }
 
 /**
@@ -104,6 +106,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   using remember =
     dryRun || stdin ? undefined : new BestEffortCache(repository.cacheDirectory, startMs, environment.notice)
 
+  const lost = stdin ? [] : await findLostObjects(repository, choice.parent, signal)
   const tree = stdin
     ? await storeStream(stdin, reader, session, startMs, counters, signal)
     : await storePaths({
@@ -112,6 +115,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
         startMs,
         sources: sources.paths,
         choice,
+        isParentWhole: lost.length === 0,
         session,
         pool,
         reader,
@@ -138,7 +142,8 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     failureCount: counters.failureCount,
   }
   const skipped = options.skipIfUnchanged === true && choice.parent?.snapshot.tree === tree
-  if (dryRun || skipped) return { id: undefined, snapshot, skipped }
+  const healed = dryRun ? undefined : await countHealed(repository, lost)
+  if (dryRun || skipped) return { id: undefined, snapshot, skipped, healed }
   await lock?.confirm()
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
   await rememberPacks(repository)
@@ -149,7 +154,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)
     remember.commit(id, (name) => kept.has(name))
   }
-  return { id, snapshot, skipped }
+  return { id, snapshot, skipped, healed }
 }
 
 interface StorePaths {
@@ -158,6 +163,7 @@ interface StorePaths {
   readonly startMs: number
   readonly sources: readonly ByteString[]
   readonly choice: ParentChoice
+  readonly isParentWhole: boolean
   readonly session: WriteSession
   readonly pool: WorkerPool
   readonly reader: FileReader
@@ -171,6 +177,7 @@ async function storePaths({
   startMs,
   sources,
   choice,
+  isParentWhole,
   session,
   pool,
   reader,
@@ -178,7 +185,7 @@ async function storePaths({
   counters,
 }: StorePaths): Promise<ObjectId> {
   const { environment } = repository
-  const trustCache = choice.kind !== 'full' && !(await hasLosses(repository, choice.parent))
+  const trustCache = choice.kind !== 'full' && isParentWhole
   using cache = choice.parent && openFileCache(repository.cacheDirectory, rememberedAs(choice.parent))
   if (trustCache && choice.parent && !cache)
     environment.notice('this machine remembers nothing of the files at the last snapshot: all are read again')
@@ -224,19 +231,4 @@ async function storePaths({
   } finally {
     counters.stop()
   }
-}
-
-/**
- * Whether something is gone that the parent needs, so that nothing may be taken over from it. Looked into only if packs have
- * vanished since this machine last saw them: a prune elsewhere, or a loss.
- */
-async function hasLosses(repository: Repository, parent: StoredSnapshot | undefined): Promise<boolean> {
-  if (!parent || (await vanishedPacks(repository)).length === 0) return false
-  let isLost = false
-  await markReachable(repository, [parent.snapshot.tree], { onProblem: () => void (isLost = true) })
-  if (isLost)
-    repository.environment.notice(
-      'the repository has lost something that the last snapshot needs: every file is read again, and what is lost is stored again where the source still has it ("chainkeep check" tells which snapshots suffer)',
-    )
-  return isLost
 }

@@ -1,4 +1,5 @@
 import type { BackupOptions, BackupResult } from '../backup/archiver.ts'
+import type { Healed } from '../backup/lost-objects.ts'
 import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
 import type { Snapshot, SnapshotSummary } from '../format/snapshot.ts'
@@ -28,7 +29,7 @@ export function tellItem(output: Output, { path, action, size }: Item): void {
 }
 
 /** What a backup has done. */
-export function tellSummary(output: Output, { id, snapshot, skipped }: BackupResult, dryRun: boolean): void {
+export function tellSummary(output: Output, { id, snapshot, skipped, healed }: BackupResult, dryRun: boolean): void {
   const { summary, failureCount } = snapshot
   output.json({
     message_type: 'summary',
@@ -36,6 +37,8 @@ export function tellSummary(output: Output, { id, snapshot, skipped }: BackupRes
     ...summaryToJson(snapshot),
     total_duration: summary.durationMs / 1000,
     error_count: failureCount || undefined,
+    lost_objects: healed?.lost,
+    healed_objects: healed?.healed,
     snapshot_id: id,
   })
   const files = [
@@ -51,6 +54,7 @@ export function tellSummary(output: Output, { id, snapshot, skipped }: BackupRes
     ['Time', formatDuration(summary.durationMs)],
   ] as const
   for (const line of renderPairs(pairs)) output.info(line)
+  if (healed) output.info(describeHealed(output, healed))
   if (failureCount > 0)
     output.info(output.paint.yellow(`${countOf(failureCount, 'entry', 'entries')} missing or torn: see above`))
   if (skipped) output.info('nothing has changed: no snapshot was made')
@@ -63,5 +67,11 @@ const describeTakenOver = ({ bytesTakenOver = 0 }: SnapshotSummary): string =>
 
 const describeRatio = ({ bytesStored, bytesAdded }: SnapshotSummary): string =>
   bytesAdded > 0 ? ` (ratio ${formatRatio(bytesStored, bytesAdded)})` : ''
+
+function describeHealed({ paint }: Output, { lost, healed }: Healed): string {
+  if (healed === lost) return paint.green(`healed: all that was lost is stored again (${countOf(lost, 'object')})`)
+  const stored = healed === 0 ? 'nothing of it is' : `${formatCount(healed)} of them are`
+  return paint.yellow(`lost: ${countOf(lost, 'object')} that the last snapshot needs; ${stored} stored again`)
+}
 
 const describeParent = ({ parent }: Snapshot): string => (parent ? `, since ${shortId(parent)}` : '')

@@ -298,10 +298,25 @@ describe('kinds', () => {
     for (const folder of readdirSync(data)) await rm(join(data, folder), { recursive: true })
     const healing = await run()
     expect(healing.notices.join()).toContain('has lost something')
-    expect(healing.snapshot.summary.chunksAdded).toBeGreaterThan(0)
+    const { chunksAdded } = healing.snapshot.summary
+    expect(chunksAdded).toBeGreaterThan(0)
+    expect(healing.healed).toEqual({ lost: chunksAdded, healed: chunksAdded })
     expect(healing.contents.get('a')?.equals(seededBytes(1, 200_000))).toBe(true)
     expect(healing.contents.get('b')?.equals(seededBytes(2, 200_000))).toBe(true)
-    expect((await run()).snapshot.summary.bytesRead).toBe(0)
+    const next = await run()
+    expect(next.snapshot.summary.bytesRead).toBe(0)
+    expect(next.healed).toBe(undefined)
+  })
+
+  test('of what is lost, what the source has no more stays lost', async () => {
+    write('a', seededBytes(1, 10_000))
+    write('b', seededBytes(2, 10_000))
+    await settle()
+    await run()
+    const data = join(tmp.path, 'repository', 'data')
+    for (const folder of readdirSync(data)) await rm(join(data, folder), { recursive: true })
+    await rm(join(source, 'b'))
+    expect((await run({ kind: 'full' })).healed).toEqual({ lost: 2, healed: 1 })
   })
 
   test('packs that a prune has replaced are no loss', async () => {

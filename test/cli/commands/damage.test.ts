@@ -117,10 +117,23 @@ describe('repair', () => {
   })
 
   test('stores again what the source still has', async () => {
+    for (const [flags, told] of [
+      [[], /^healed: all that was lost is stored again \(1 object\)$/m],
+      [['--type', 'full'], /^healed: all that was lost is stored again \(1 object\)$/m],
+      [['--json'], /"lost_objects":1,"healed_objects":1,/],
+    ] as const) {
+      damage()
+      await run(['repair', 'packs'])
+      const { code, stdout } = await run(['backup', ...flags, 'node'])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(told)
+      expect((await run(['check', '--read-data'])).code).toBe(0)
+    }
+    expect((await run(['backup', 'node'])).stdout).not.toContain('healed')
     damage()
     await run(['repair', 'packs'])
-    expect((await run(['backup', '--type', 'full', 'node'])).code).toBe(0)
-    expect((await run(['check', '--read-data'])).code).toBe(0)
+    rmSync(join(tmp.path, 'node/damaged'))
+    expect((await run(['backup', 'node'])).stdout).toMatch(/^lost: 1 object that .*; nothing of it is stored again$/m)
   })
 
   test('builds the index again', async () => {
