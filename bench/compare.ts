@@ -1,68 +1,84 @@
-/**
- * Measures chainkeep beside cp, restic and borg (where installed) on the same node data, in turn, in one run:
- * npm run bench:compare -- [--size 2G] [--rounds 3] [--seed 1] [--small-files 20000] [--only chainkeep,cp]
- *                          [--dir DIR] [--output FILE]
- *
- * Works below DIR (the system's temporary directory by default), which needs room for about ten times the size.
- * Prints the tables and writes them to FILE, bench/RESULTS.md by default. Runs in the root of the repository.
- */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { renderConditions } from './compare/conditions.ts'
-import { renderTables } from './compare/report.ts'
-import { type Round, runRound } from './compare/run.ts'
-import { SCENARIOS } from './compare/scenarios.ts'
-import { TOOLS, type Tool, toolVersion } from './compare/tools.ts'
+/** Measures chainkeep beside cp, restic and borg: npm run bench:compare -- --help. Runs in the root of the repository. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { formatSize } from '../src/cli/sizes.ts'
+import { type CompareOptions, FIGURES_FILE, parseCompareOptions } from './compare/options.ts'
+import { renderPlots } from './compare/plots.ts'
+import { renderReport } from './compare/report.ts'
+import type { Results } from './compare/results.ts'
+import { type Round, runRound } from './compare/round.ts'
+import { runSeries, type Series } from './compare/series.ts'
+import { runStartUp } from './compare/start-up.ts'
+import { type Tool, toolVersion } from './compare/tools.ts'
 import { makeNodeData, makeSmallFiles } from './node/make.ts'
-import { parseSize } from './options.ts'
+import { describeMachine } from './report/machine.ts'
 
-const { values } = parseArgs({
-  options: {
-    size: { type: 'string', default: '2G' },
-    rounds: { type: 'string', default: '3' },
-    seed: { type: 'string', default: '1' },
-    'small-files': { type: 'string', default: '20000' },
-    only: { type: 'string' },
-    dir: { type: 'string', default: tmpdir() },
-    output: { type: 'string', default: 'bench/RESULTS.md' },
-  },
-})
-const tools = chooseTools(values.only)
-const seed = Number(values.seed)
-const smallFiles = Number(values['small-files'])
+const START_TIMES = 20
 
-const work = await mkdtemp(join(values.dir, 'chainkeep-compare-'))
-try {
-  const sources = { node: join(work, 'node'), smallFiles: join(work, 'small-files') }
-  progress(`making ${values.size} of node data and ${smallFiles} small files in ${work}`)
-  await makeNodeData(sources.node, { seed, bytes: parseSize(values.size) })
-  await makeSmallFiles(sources.smallFiles, seed, smallFiles)
-  const rounds: Round[] = []
-  for (let i = 0; i < Number(values.rounds); i++) {
-    const turned = tools.map((_, j) => tools[(i + j) % tools.length]!)
-    const report = (line: string): void => progress(`round ${i + 1}: ${line}`)
-    rounds.push(await runRound(join(work, 'round'), sources, turned, SCENARIOS, report))
+const options = parseCompareOptions(process.argv.slice(2))
+const results = options.from === undefined ? await measureAll(options) : await loadResults(options.from)
+if (options.from === undefined) await writeFile(FIGURES_FILE, JSON.stringify(results))
+await writeReport(results, options.output)
+
+async function measureAll(options: CompareOptions): Promise<Results> {
+  const { seed, bytes, hours, smallFiles, scenarios } = options
+  const versions = options.tools.flatMap((tool): [Tool, string][] => {
+    const version = toolVersion(tool)
+    return version === undefined ? [] : [[tool, version]]
+  })
+  const tools = versions.map(([tool]) => tool)
+  const work = await mkdtemp(join(options.dir, 'chainkeep-compare-'))
+  try {
+    const sources = { node: join(work, 'node'), smallFiles: join(work, 'small-files') }
+    const renewNode = async (): Promise<void> => {
+      progress(`making ${formatSize(bytes)} of node data in ${work}`)
+      await rm(sources.node, { recursive: true, force: true })
+      await makeNodeData(sources.node, { seed, bytes })
+    }
+    if (scenarios.some(({ data }) => data === 'small files')) await makeSmallFiles(sources.smallFiles, seed, smallFiles)
+    const rounds: Round[] = []
+    for (let i = 0; i < options.rounds && scenarios.length > 0; i++) {
+      await renewNode()
+      const turned = tools.map((_, j) => tools[(i + j) % tools.length]!)
+      const report = (line: string): void => progress(`round ${i + 1}: ${line}`)
+      rounds.push(await runRound(join(work, 'round'), sources, turned, scenarios, report))
+    }
+    let series: Series | undefined
+    if (hours > 0) {
+      await renewNode()
+      series = await runSeries(join(work, 'series'), sources.node, tools, hours, progress)
+    }
+    return {
+      command: ['npm run bench:compare', ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(
+        ' ',
+      ),
+      machine: describeMachine(new Date()),
+      bytes,
+      smallFiles,
+      versions: Object.fromEntries(versions.map(([{ id }, version]) => [id, version])),
+      rounds,
+      ...(series && { series }),
+      ...(options.start && { startUp: runStartUp(tools, START_TIMES) }),
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true })
   }
-  const command = `npm run bench:compare -- ${process.argv.slice(2).join(' ')}`.replace(/ -- $/, '')
-  const results = [
-    '# chainkeep beside others',
-    `${values.size} of node data and ${smallFiles} small files; ${values.rounds} rounds, in which the tools take turns: median (min to max).`,
-    renderConditions(tools, command),
-    renderTables(rounds, SCENARIOS, tools),
-  ].join('\n\n')
-  console.log(results)
-  await writeFile(values.output, `${results}\n`)
-} finally {
-  await rm(work, { recursive: true, force: true })
 }
 
-function chooseTools(only: string | undefined): Tool[] {
-  const wanted = only?.split(',').map((name) => (name === 'cp' ? 'cp -r' : name))
-  const unknown = wanted?.find((name) => !TOOLS.some((tool) => tool.name === name))
-  if (unknown !== undefined) throw new RangeError(`no such tool: ${unknown}`)
-  return TOOLS.filter((tool) => (wanted?.includes(tool.name) ?? true) && toolVersion(tool) !== undefined)
+async function loadResults(path: string): Promise<Results> {
+  return JSON.parse(await readFile(path, 'utf8')) as Results
+}
+
+async function writeReport(results: Results, output: string): Promise<void> {
+  const plots = renderPlots(results)
+  await mkdir(join(dirname(output), 'plots'), { recursive: true })
+  for (const [name, svg] of Object.entries(plots)) await writeFile(join(dirname(output), 'plots', name), svg)
+  const report = renderReport(
+    results,
+    Object.keys(plots).map((name) => `plots/${name}`),
+  )
+  console.log(report)
+  await writeFile(output, `${report}\n`)
 }
 
 function progress(line: string): void {

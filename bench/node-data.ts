@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { advanceHour, makeNodeData, makeSmallFiles } from './node/make.ts'
-import { parseCount, parseSize } from './options.ts'
-import { formatMegabytes } from './units.ts'
+import { parseCount, sizeOption } from './options.ts'
+import { formatMegabytes } from './report/units.ts'
 
 const program = new Command('npm run bench:data --')
   .description(
     'Makes the data directory of a node, byte for byte the same for the same seed, and lets hours pass in it.',
   )
   .argument('<dir>', 'where; if it is there already, only hours pass')
-  .option('--size <size>', 'about how much it is to hold', parseSize, 2 ** 31)
+  .addOption(sizeOption('--size <size>', 'about how much it is to hold', '2G'))
   .option('--seed <number>', 'what everything follows from', parseCount, 1)
   .option('--hours <number>', 'how many are to pass afterwards', parseCount, 0)
   .option('--small-files <number>', 'how many to make in DIR-small-files, a directory of their own', parseCount, 0)

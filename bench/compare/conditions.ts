@@ -1,32 +1,27 @@
-import { cpus, release, totalmem, type } from 'node:os'
-import { type Place, TOOLS, type Tool, toolVersion } from './tools.ts'
+import { type Place, TOOLS, type Tool } from './tools.ts'
 
-/** Machine, versions and commands: what somebody else needs to judge or repeat the figures. Markdown. */
-export function renderConditions(tools: readonly Tool[], command: string): string {
-  const versions = tools.map((tool) => `- ${tool.name}: ${toolVersion(tool)}`)
-  const missing = TOOLS.filter((tool) => toolVersion(tool) === undefined).map((tool) => `- ${tool.name}: not installed`)
-  const commands = tools.map(
-    (tool) =>
-      `${tool.name}:\n${commandsOf(tool)
-        .map((line) => `    ${line}\n`)
-        .join('')}`,
-  )
+/** Versions and commands: what somebody else needs to judge or repeat the figures. Markdown. */
+export function describeTools(versions: readonly (readonly [tool: string, version: string])[]): string {
+  const tools = TOOLS.flatMap((tool) => {
+    const version = versions.find(([id]) => id === tool.id)?.[1]
+    return version === undefined ? [] : { tool, version }
+  })
+  const missing = TOOLS.filter(({ id }) => !versions.some(([other]) => id === other))
   return [
-    `- ${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB of memory`,
-    `- ${type()} ${release()}, Node ${process.version}`,
-    ...versions,
-    ...missing,
-    `- ${new Date().toISOString().slice(0, 10)}: \`${command}\``,
+    ...tools.map(({ tool, version }) => `- ${tool.name}: ${version}`),
+    ...missing.map(({ name }) => `- ${name}: not measured`),
     '',
     '```',
-    commands.join('').trimEnd(),
+    ...tools.flatMap(({ tool }) => [`# ${tool.name}`, ...commandsOf(tool)]),
     '```',
   ].join('\n')
 }
 
-const PLACE: Place = { repo: 'REPO', source: 'SOURCE', target: 'TARGET', backups: 1 }
+const PLACE: Place = { repo: 'REPO', source: 'SOURCE', target: 'TARGET', backups: 1, keep: 7 }
 
 function commandsOf(tool: Tool): string[] {
-  const lines = Object.values(tool.verbs).flatMap((commands) => commands(PLACE).map((command) => command.join(' ')))
-  return [...new Set(lines)].map((line) => line.replaceAll(`${process.cwd()}/`, ''))
+  const env = Object.entries(tool.env('HOME')).map(([name, value]) => `export ${name}=${value}`)
+  const commands = [...tool.init('REPO'), ...Object.values(tool.verbs).flatMap((verb) => verb(PLACE))]
+  const lines = commands.map((command) => command.join(' ').replaceAll(`${process.cwd()}/`, ''))
+  return [...env, ...new Set(lines)]
 }

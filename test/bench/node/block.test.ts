@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { compress } from 'zstd-napi'
-import { blockBytes, CHECKSUM_BYTES, createBlockMaker } from '../../bench/node/block.ts'
-import { obfuscate } from '../../bench/node/record-file.ts'
+import { blockBytes, CHECKSUM_BYTES, createBlockMaker } from '../../../bench/node/block.ts'
+import { obfuscate } from '../../../bench/node/record-file.ts'
 
 /** Of recent mainnet blocks and their undo data, as they are and XOR-ed with a node's key. */
 const REAL_RATIOS = { plain: { '-5': 0.616, '1': 0.594 }, xored: { '-5': 0.74, '1': 0.705 } }
-const REAL_BLOCKS = fileURLToPath(new URL('../../../shared/data/blocks', import.meta.url))
+const REAL_BLOCKS = fileURLToPath(new URL('../../../../shared/data/blocks', import.meta.url))
 const CHUNK_BYTES = 65536
 
 function makeBlock(seed: number, height: number): { block: Buffer; undo: Buffer } {

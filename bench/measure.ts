@@ -1,16 +1,18 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Command } from './tools.ts'
+
+/** A program and its arguments. */
+export type Command = readonly string[]
 
 export interface Cost {
   readonly wallSeconds: number
   /** User and system time of the process and its children; `undefined` without GNU time. */
-  readonly cpuSeconds: number | undefined
+  readonly cpuSeconds?: number
   /** The largest resident set of any process; `undefined` without GNU time. */
-  readonly peakBytes: number | undefined
+  readonly peakBytes?: number
 }
 
 /** A step that did not do its work, with the tool's last words. */
@@ -25,10 +27,12 @@ export interface Surroundings {
 export async function measure(commands: readonly Command[], surroundings: Surroundings): Promise<Cost> {
   const costs: Cost[] = []
   for (const command of commands) costs.push(await measureOne(command, surroundings))
+  const wallSeconds = costs.reduce((sum, cost) => sum + cost.wallSeconds, 0)
+  if (!HAS_TIME) return { wallSeconds }
   return {
-    wallSeconds: costs.reduce((sum, cost) => sum + cost.wallSeconds, 0),
-    cpuSeconds: HAS_TIME ? costs.reduce((sum, cost) => sum + cost.cpuSeconds!, 0) : undefined,
-    peakBytes: HAS_TIME ? Math.max(...costs.map((cost) => cost.peakBytes!)) : undefined,
+    wallSeconds,
+    cpuSeconds: costs.reduce((sum, cost) => sum + cost.cpuSeconds!, 0),
+    peakBytes: Math.max(...costs.map((cost) => cost.peakBytes!)),
   }
 }
 
@@ -53,12 +57,24 @@ async function measureOne(command: Command, { cwd, env }: Surroundings): Promise
     })
     const wallSeconds = (performance.now() - started) / 1000
     if (code !== 0) throw new StepFailed(`${code}: ${lastWords(await readFile(join(scratch, 'output'), 'utf8'))}`)
-    if (!HAS_TIME) return { wallSeconds, cpuSeconds: undefined, peakBytes: undefined }
+    if (!HAS_TIME) return { wallSeconds }
     const [user, system, peakKiB] = (await readFile(usage, 'utf8')).trim().split(' ').map(Number)
     return { wallSeconds, cpuSeconds: user! + system!, peakBytes: peakKiB! * 1024 }
   } finally {
     await rm(scratch, { recursive: true })
   }
+}
+
+/** What the command prints. Throws StepFailed as `measure`. */
+export function outputOf([program, ...args]: Command, { cwd, env }: Surroundings): string {
+  const { status, stdout, stderr } = spawnSync(program!, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  })
+  if (status !== 0) throw new StepFailed(`${status}: ${lastWords(stderr)}`)
+  return stdout
 }
 
 /** The last lines, on one. */

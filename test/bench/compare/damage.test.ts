@@ -1,8 +1,8 @@
 import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { damage } from '../../bench/compare/damage.ts'
-import { temporaryDirectory } from '../helpers/temporary-directory.ts'
+import { damage } from '../../../bench/compare/damage.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 test('one byte in a hundred is damaged, over files of all sizes, and no time tells', async () => {
   await using tmp = await temporaryDirectory()

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { Level } from 'level'
 import { describe, expect, test } from 'vitest'
-import { advanceHour, makeNodeData, makeSmallFiles } from '../../bench/node/make.ts'
-import { obfuscate } from '../../bench/node/record-file.ts'
-import { temporaryDirectory } from '../helpers/temporary-directory.ts'
+import { advanceHour, makeNodeData, makeSmallFiles } from '../../../bench/node/make.ts'
+import { obfuscate } from '../../../bench/node/record-file.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 const MAGIC = 0xd9b4bef9
 
