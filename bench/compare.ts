@@ -11,6 +11,7 @@ import { runSeries, type Series } from './compare/series.ts'
 import { runStartUp } from './compare/start-up.ts'
 import { type Tool, toolVersion } from './compare/tools.ts'
 import { makeNodeData, makeSmallFiles } from './node/make.ts'
+import { commandLine } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
 const START_TIMES = 20
@@ -49,9 +50,7 @@ async function measureAll(options: CompareOptions): Promise<Results> {
       series = await runSeries(join(work, 'series'), sources.node, tools, hours, progress)
     }
     return {
-      command: ['npm run bench:compare', ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(
-        ' ',
-      ),
+      command: commandLine('bench:compare'),
       machine: describeMachine(new Date()),
       bytes,
       smallFiles,

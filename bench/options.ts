@@ -27,3 +27,7 @@ export function parseNames(known: readonly string[]): (text: string) => string[]
     return names
   }
 }
+
+/** As it was typed, for the head of a report. */
+export const commandLine = (script: string, argv: readonly string[] = process.argv.slice(2)): string =>
+  ['npm run', script, ...(argv.length > 0 ? ['--'] : []), ...argv].join(' ')

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { builtScript } from '../built.ts'
 import { appendBlocks, type BlockFileJob, type BlockFileResult } from './block-files.ts'
 import { type ChainstateJob, makeChainstate } from './chainstate.ts'
 import { type DirectoryJob, makeDirectory } from './small-files.ts'
@@ -34,7 +35,7 @@ export async function runJobs(
 }
 
 async function withThread(use: (run: typeof runJob) => Promise<void>): Promise<void> {
-  const worker = new Worker(THREAD_SCRIPT)
+  const worker = new Worker(builtScript('node/thread.js'))
   try {
     await use(async (job) => {
       worker.postMessage(job)
@@ -45,9 +46,3 @@ async function withThread(use: (run: typeof runJob) => Promise<void>): Promise<v
     await worker.terminate()
   }
 }
-
-/** Threads run JavaScript: from the sources (in tests) that is the build's. */
-const THREAD_SCRIPT = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist-bench/bench/node/thread.js' : './thread.js',
-  import.meta.url,
-)

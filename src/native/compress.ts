@@ -32,7 +32,7 @@ export type Effort = 'auto' | 'off' | number
  * tenth of what the fast one leaves, it is used. What saves next to nothing is left raw. One compressor a stream: it
  * remembers little but what it decided.
  *
- * Ratio of 64 KiB chunks and, in brackets, MB/s on one core of a 2.5 GHz Xeon (bench/compress.bench.ts), key removed
+ * Ratio of 64 KiB chunks and, in brackets, MB/s on one core of a 2.5 GHz Xeon (bench/micro/compress.ts), key removed
  * where there is one:
  *
  * |                        | -5           | -3           | 1           | 3           | auto         |

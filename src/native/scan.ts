@@ -86,7 +86,7 @@ const splitMask = (bits: number): SplitMask => ({
  *
  * The hash is h = 2h + gear[byte], modulo 2^48, in two halves. The low half has room for four doublings in an int32, so
  * what it carries is moved into the high half once in four bytes and only added for the tests in between. Against one
- * byte a turn, with a carry each: 770 -> 1000 MB/s (bench/scan.bench.ts). The high half needs no trimming, because bits
+ * byte a turn, with a carry each: 300 -> 830 MB/s (bench/micro/scan.ts). The high half needs no trimming, because bits
  * that overflow an int32 can reach no mask.
  */
 function scan(

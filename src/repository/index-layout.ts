@@ -71,7 +71,7 @@ export function objectKeys(
   return keys
 }
 
-/** Written and read for every object, so without ByteWriter and ByteReader: 5 million at once in bench/index.bench.mjs. */
+/** Written and read for every object, so without ByteWriter and ByteReader: 5 million at once in bench/index. */
 export function encodeLocations(key: Buffer, locations: readonly StoredLocation[]): Buffer {
   const value = Buffer.allocUnsafe(locations.length * LOCATION_BYTES + CHECK_BYTES)
   let at = 0

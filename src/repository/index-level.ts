@@ -26,7 +26,7 @@ export interface LoadedLevel {
 }
 
 /**
- * Measured by bench/index.bench.mjs with 5 million objects. LevelDB maps every open table (2 MiB) into memory, so open
+ * Measured by bench/index with 5 million objects. LevelDB maps every open table (2 MiB) into memory, so open
  * files bound the resident size: 100 tables here; 1 000, its default, map all of the index. Blocks that are compressed
  * must be unpacked for each look-up: two to three times slower, for a quarter less disk (2 million objects).
  * Bloom filters of 10 bits a key are built into classic-level.
