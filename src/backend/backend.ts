@@ -16,7 +16,7 @@ export interface Backend extends AsyncDisposable {
   begin(kind: FileKind): Promise<UnnamedFile>
   /**
    * Reads the whole file, or `length` bytes at `offset`. Rejects NOT_FOUND, TRUNCATED. The caller owns the result, which
-   * lies in memory of its own, and so can be transferred to another thread.
+   * lies in memory of its own, or else at the start of `into`.
    */
   get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array>
   /** Rejects NOT_FOUND. */
@@ -49,4 +49,6 @@ export interface FileStat {
 export interface ByteRange {
   readonly offset: number
   readonly length: number
+  /** Where the bytes go, at least as long as they: borrowed until settled, and undefined should that fail. */
+  readonly into?: Uint8Array
 }

@@ -1,7 +1,7 @@
 import { constants, type Dirent } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { ChainkeepError, errnoOf } from '../base/errors.ts'
-import type { FileStat } from './backend.ts'
+import type { ByteRange, FileStat } from './backend.ts'
 
 /**
  * The seam that every file call of the store goes through, so that tests can record, fail and reorder them.
@@ -10,8 +10,8 @@ import type { FileStat } from './backend.ts'
 export interface FileSystem {
   /** Creates a file that must not exist. */
   create(path: string): Promise<NewFile>
-  /** Reads `length` bytes at `offset`, fewer only at the end of the file; without a range, all of it. */
-  read(path: string, range?: { offset: number; length: number }): Promise<Uint8Array>
+  /** Reads `length` bytes at `offset`, fewer only at the end of the file; without a range, all of it. See ByteRange for where to. */
+  read(path: string, range?: ByteRange): Promise<Uint8Array>
   stat(path: string): Promise<FileStat>
   /** Names in a folder, with whether each is a folder itself. */
   list(path: string): Promise<{ name: string; isDirectory: boolean }[]>
@@ -49,7 +49,7 @@ export const nodeFileSystem: FileSystem = {
     try {
       const offset = range?.offset ?? 0
       const length = range?.length ?? (await handle.stat()).size
-      const buffer = Buffer.allocUnsafeSlow(length)
+      const buffer = range?.into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
       let done = 0
       while (done < length) {
         const { bytesRead } = await handle.read(buffer, done, length - done, offset + done)

@@ -15,6 +15,8 @@ import { XOR_KEY_BYTES } from '../native/xor-key.ts'
  */
 export const RECORD_HEADER_BYTES = 32
 export const RECORD_SIGNATURE = 'CKOB'
+const SIGNATURE_WORD = Buffer.from(RECORD_SIGNATURE).readUInt32LE()
+const ID_PREFIX_BYTES = 8
 
 /** The numbers are stored: never change or reuse one. */
 export const KIND_CODES = { chunk: 1, list: 2, tree: 3, snapshot: 4, attributes: 5 } as const
@@ -82,7 +84,7 @@ export function sealObject(
   target.writeUInt16LE(0, offset + 6)
   target.writeUInt32LE(storedLength, offset + 8)
   target.writeUInt32LE(plain.length, offset + 12)
-  target.set(id.subarray(0, 8), offset + 16)
+  target.set(id.subarray(0, ID_PREFIX_BYTES), offset + 16)
   target.writeUInt32LE(crc32(target.subarray(at, at + storedLength)), offset + 24)
   target.writeUInt32LE(crc32(target.subarray(offset, offset + 28)), offset + 28)
   return { kind, codec, storedLength, plainLength: plain.length }
@@ -99,7 +101,7 @@ export function decodeRecordHeader(reader: ByteReader): RecordHeader {
   const flags = fields.u16()
   const storedLength = fields.u32()
   const plainLength = fields.u32()
-  const idPrefix = fields.bytesView(8)
+  const idPrefix = fields.bytesView(ID_PREFIX_BYTES)
   const storedCrc = fields.u32()
   if (fields.u32() !== crc32(bytes.subarray(0, 28))) fields.fail('a record header with a wrong checksum', 0)
   if (flags !== 0) fields.fail(`a record with unknown flags ${flags}`, 6)
@@ -139,37 +141,52 @@ export function openRecord(
   offset: number,
   target?: Uint8Array,
 ): Uint8Array {
-  const plain = openRecordUnhashed(record, kind, id, file, offset, target)
-  const actual = objectIdAt(hashObject(kind, plain))
-  if (actual !== id) throw contentChanged(kind, id, actual, file, offset)
-  return plain
-}
-
-/** As `openRecord`, but the plain bytes may be others than `id` says: for those who hash many at once. */
-export function openRecordUnhashed(
-  record: Uint8Array,
-  kind: ObjectKind,
-  id: ObjectId,
-  file: string,
-  offset: number,
-  target?: Uint8Array,
-): Uint8Array {
   const reader = new ByteReader(record, file, offset)
   const header = decodeRecordHeader(reader)
   if (header.kind !== kind) throw corrupt(file, offset, `a ${header.kind} where ${kind} ${id} should be`)
   const stored = reader.bytesView(header.storedLength)
   reader.end()
-  return openStored(header, stored, file, offset, target)
+  const plain = openStored(header, stored, file, offset, target)
+  const actual = objectIdAt(hashObject(kind, plain))
+  if (actual !== id) throw corrupt(file, offset, `content of ${kind} ${id} has changed`, { id, actual })
+  return plain
 }
 
-/** The error for an object whose plain bytes have the id `actual` instead of its own. */
-export const contentChanged = (
-  kind: ObjectKind,
-  id: ObjectId,
-  actual: ObjectId,
-  file: string,
-  offset: number,
-): ChainkeepError => corrupt(file, offset, `content of ${kind} ${id} has changed`, { id, actual })
+/**
+ * Opens the record at `at` of `bytes` into `target`, as long as its plain bytes, if it is what `expected` says; for those who
+ * open many and hash them together. False if it is not, or does not open: why, `openRecord` knows. With `checksums` the
+ * record's own must be right, too; without, nothing is known of the plain bytes before their id is computed.
+ */
+export function openExpected(
+  bytes: Buffer,
+  at: number,
+  expected: ObjectHeader & { readonly id: Uint8Array },
+  target: Uint8Array,
+  checksums: boolean,
+): boolean {
+  const start = at + RECORD_HEADER_BYTES
+  const end = start + expected.storedLength
+  if (!(at >= 0 && end <= bytes.length) || target.length !== expected.plainLength) return false
+  const isExpected =
+    bytes.readUInt32LE(at) === SIGNATURE_WORD &&
+    bytes.readUInt32LE(at + 4) === KIND_CODES[expected.kind] + expected.codec * 256 &&
+    bytes.readUInt32LE(at + 8) === expected.storedLength &&
+    bytes.readUInt32LE(at + 12) === expected.plainLength &&
+    bytes.compare(expected.id, 0, ID_PREFIX_BYTES, at + 16, at + 16 + ID_PREFIX_BYTES) === 0
+  if (!isExpected) return false
+  const stored = bytes.subarray(start, end)
+  const isIntact = (): boolean =>
+    bytes.readUInt32LE(at + 28) === crc32(bytes.subarray(at, at + 28)) && bytes.readUInt32LE(at + 24) === crc32(stored)
+  if (checksums && !isIntact()) return false
+  try {
+    if (expected.codec !== CODEC_RAW) openCompressed(expected.codec, stored, target)
+    else if (stored.length === target.length) target.set(stored)
+    else return false
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Checks the stored bytes' checksum and decompresses them. The id is left to the caller. */
 export function openStored(

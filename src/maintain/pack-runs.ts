@@ -9,7 +9,7 @@ export interface PackRun {
 }
 
 /** Long enough to read at the speed of any disk, and short enough to have several in memory. */
-const RUN_BYTES = 8 * 2 ** 20
+export const RUN_BYTES: number = 4 * 2 ** 20
 
 /** Joins entries, which are in the order of the pack, where nothing lies between them, up to `maxBytes` (one is never divided). */
 export function* packRuns(entries: Iterable<PackEntry>, maxBytes: number = RUN_BYTES): Generator<PackRun> {

@@ -8,8 +8,11 @@ import type { PackEntry } from '../format/pack.ts'
 import { isUnreadable } from '../repository/damage.ts'
 import { packLength, readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
+import { packObjects } from '../worker/packed-objects.ts'
 import { WorkerPool } from '../worker/pool.ts'
-import { type PackRun, packRuns } from './pack-runs.ts'
+import { SharedBuffers } from '../worker/shared-buffers.ts'
+import type { ObjectFailure } from '../worker/verify.ts'
+import { type PackRun, packRuns, RUN_BYTES } from './pack-runs.ts'
 import type { PackName } from './replace-packs.ts'
 
 export interface VerifyOptions {
@@ -37,7 +40,7 @@ export interface DamagedObject {
 
 /**
  * Reads whole packs, front to back, each once, and checks every object of theirs: header, checksum, decompression, id. A pack
- * that has gone meanwhile is passed over. Memory: two runs of 8 MiB for each thread, and one more.
+ * that has gone meanwhile is passed over. Memory: two runs for each thread, and one more.
  */
 export async function verifyPacks(
   repository: Repository,
@@ -46,18 +49,17 @@ export async function verifyPacks(
 ): Promise<{ packsRead: number; bytesRead: number }> {
   const { threads = availableParallelism(), totalBytes, progress = noProgress, signal } = options
   await using pool = new WorkerPool({ threads })
+  const buffers = new SharedBuffers(pool.capacity + 1, RUN_BYTES)
   const counts = { packsRead: 0, bytesRead: 0 }
   await forEachLimited(
     listRuns(repository, packs, options, counts),
     pool.capacity + 1,
     async ({ pack, run, first }) => {
       throwIfInterrupted(signal)
-      const bytes = await readRun(repository, pack, run, options)
-      if (!bytes) return
-      const file = `${pack.packClass}/${pack.id}`
-      const task = { bytes, file, offset: run.offset, objects: run.entries }
-      const transfer = bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
-      const { failures } = await pool.run('verify', task, { bytes: run.bytes, transfer })
+      const failures = await buffers.lend(run.bytes, (into) =>
+        verifyRun(repository, pool, { pack, run, into }, options),
+      )
+      if (!failures) return
       for (const { object, message } of failures) {
         const { offset, kind, id } = run.entries[object]!
         options.onDamagedObject({ pack, offset, entryNumber: first + object, kind, id: objectIdAt(id), message })
@@ -109,17 +111,22 @@ const recordBytes = (entries: readonly PackEntry[]): number => {
   return bytes
 }
 
-async function readRun(
+/** What is wrong with the objects of a run; nothing if the pack cannot be read, which is reported. */
+async function verifyRun(
   { backend }: Repository,
-  pack: PackName,
-  run: PackRun,
+  pool: WorkerPool,
+  { pack, run, into }: { pack: PackName; run: PackRun; into: Uint8Array },
   { onDamagedPack }: VerifyOptions,
-): Promise<Uint8Array | undefined> {
+): Promise<readonly ObjectFailure[] | undefined> {
+  const { offset } = run
+  let bytes: Uint8Array
   try {
-    return await backend.get(pack.packClass, pack.id, { offset: run.offset, length: run.bytes })
+    bytes = await backend.get(pack.packClass, pack.id, { offset, length: run.bytes, into })
   } catch (error) {
     if (!isUnreadable(error)) throw error
     if (error.code !== 'NOT_FOUND') onDamagedPack(pack, error)
     return undefined
   }
+  const task = { bytes, file: `${pack.packClass}/${pack.id}`, offset, objects: packObjects(run.entries) }
+  return (await pool.run('verify', task, { bytes: run.bytes })).failures
 }

@@ -1,5 +1,6 @@
 import type { Repository } from '../repository/repository.ts'
 import type { WorkerPool } from '../worker/pool.ts'
+import type { SharedBuffers } from '../worker/shared-buffers.ts'
 import type { Ownership } from './metadata.ts'
 import type { RestoreOptions } from './options.ts'
 import type { Report } from './report.ts'
@@ -17,6 +18,8 @@ export interface RestoreJob {
   readonly ownership: Ownership
   readonly report: Report
   readonly pool: WorkerPool
+  /** For what is read of packs. */
+  readonly buffers: SharedBuffers
   /** Paths in the snapshot that could not be read for it: what the target has there is no leftover. */
   readonly unread: ReadonlySet<string>
 }

@@ -16,7 +16,7 @@ import { writeWindow } from './write-window.ts'
  * Restores directories and the content of files, and gives the files their metadata. Works in windows: many files are made
  * ready, then the packs that hold their chunks are read one after the other.
  *
- * Peak memory: the window (130 bytes × WINDOW_WRITES = 34 MB, 500 bytes × WINDOW_FILES = 8 MB), READ_BYTES (8 MiB) for each
+ * Peak memory: the window (130 bytes × WINDOW_WRITES = 34 MB, 500 bytes × WINDOW_FILES = 8 MB), READ_BYTES (4 MiB) for each
  * task of the pool and what its threads hold, one tree leaf for each directory on the current path, and for each group of
  * hard links some hundred bytes.
  */

@@ -6,6 +6,7 @@ import type { Snapshot } from '../format/snapshot.ts'
 import { createAccounts } from '../native/accounts.ts'
 import type { Repository } from '../repository/repository.ts'
 import { WorkerPool } from '../worker/pool.ts'
+import { SharedBuffers } from '../worker/shared-buffers.ts'
 import { finishDirectories } from './finish-directories.ts'
 import type { RestoreJob } from './job.ts'
 import type { RestoreOptions, RestoreResult } from './options.ts'
@@ -14,6 +15,7 @@ import { restoreFiles } from './restore-files.ts'
 import { createSelection } from './selection.ts'
 import { findTarget, makeTarget, type Target } from './target.ts'
 import { findSource, walkSelected } from './walk.ts'
+import { READ_BYTES } from './window.ts'
 
 /**
  * Restores a snapshot, or part of it, into a directory: first directories and files, then, in a second walk, links and other
@@ -35,8 +37,9 @@ export async function restore(
   const report = new Report(options, target.path)
   const ownership = { isRoot: process.geteuid?.() === 0, accounts: createAccounts() }
   await using pool = new WorkerPool({ threads })
+  const buffers = new SharedBuffers(pool.capacity + 1, READ_BYTES) // one is read into while the threads have theirs
   const unread = new Set<string>(snapshot.failures.map(({ path }) => path))
-  const job: RestoreJob = { repository, source, selection, target, options, ownership, report, pool, unread }
+  const job: RestoreJob = { repository, source, selection, target, options, ownership, report, pool, buffers, unread }
   if (options.deleteExtra && snapshot.failureCount > unread.size)
     throw new ChainkeepError(
       'REFUSED',

@@ -8,7 +8,7 @@ export const WINDOW_WRITES: number = 2 ** 18
 /** … unless so many files come first, of some 500 bytes each. */
 export const WINDOW_FILES: number = 2 ** 14
 /** A pack is read in ranges of at most this (or one object), so that several threads share it. */
-export const READ_BYTES: number = 8 * 2 ** 20
+export const READ_BYTES: number = 4 * 2 ** 20
 /** Bytes between two objects that are sooner read than skipped. */
 const GAP_BYTES = 128 * 1024
 

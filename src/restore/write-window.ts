@@ -1,10 +1,10 @@
 import { forEachLimited } from '../base/async.ts'
-import { throwIfInterrupted } from '../base/errors.ts'
+import { ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
 import { ID_BYTES, objectIdAt } from '../base/ids.ts'
 import { RECORD_HEADER_BYTES } from '../format/object.ts'
 import type { Location } from '../repository/object-index.ts'
-import type { PackedObject } from '../worker/verify.ts'
-import type { WriteTask } from '../worker/write.ts'
+import { createPackedObjects, type PackedObject, setObject } from '../worker/packed-objects.ts'
+import type { WriteResult, WriteTask } from '../worker/write.ts'
 import type { FileWork } from './file-work.ts'
 import type { RestoreJob } from './job.ts'
 import { requireDamage } from './walk.ts'
@@ -60,25 +60,18 @@ async function writeRead(
   fallback?: Fallback,
 ): Promise<void> {
   throwIfInterrupted(job.options.signal)
-  const { pack, offset, length } = read
-  let bytes: Uint8Array
-  try {
-    bytes = await job.repository.backend.get('data', pack, { offset, length })
-  } catch (error) {
-    const damage = requireDamage(error)
+  const { task, files } = describeTask(window, order, read)
+  const outcome = await readAndWrite(job, read, task)
+  if (outcome instanceof ChainkeepError) {
     const parts = splitRead(window, order, read)
-    const isWorthTrying = parts.length > 1 && damage.code !== 'NOT_FOUND'
+    const isWorthTrying = parts.length > 1 && outcome.code !== 'NOT_FOUND'
     for (const part of parts)
       if (isWorthTrying)
         await writeRead(job, window, order, part) // save what is readable
-      else await writeOtherCopy(job, window, order, part, fallback ?? damage.message)
+      else await writeOtherCopy(job, window, order, part, fallback ?? outcome.message)
     return
   }
-  const { task, files } = describeTask(window, order, read, bytes)
-  const { bytesWritten, failures } = await job.pool.run('write', task, {
-    bytes: length,
-    transfer: [bytes.buffer as ArrayBuffer],
-  })
+  const { bytesWritten, failures } = outcome
   job.report.add('bytesWritten', bytesWritten)
   for (const failure of failures) {
     if ('object' in failure) continue
@@ -149,26 +142,45 @@ function splitRead(window: Window, order: Uint32Array, { pack, from, to }: PackR
   return parts
 }
 
+/** Answers, as an error, why the pack cannot be read. */
+function readAndWrite(
+  { repository, pool, buffers }: RestoreJob,
+  { pack, offset, length }: PackRead,
+  task: Omit<WriteTask, 'bytes'>,
+): Promise<WriteResult | ChainkeepError> {
+  return buffers.lend(length, async (into) => {
+    let bytes: Uint8Array
+    try {
+      bytes = await repository.backend.get('data', pack, { offset, length, into })
+    } catch (error) {
+      return requireDamage(error)
+    }
+    return await pool.run('write', { ...task, bytes }, { bytes: length })
+  })
+}
+
+/** `files` are those of the task's paths. */
 function describeTask(
   window: Window,
   order: Uint32Array,
   { pack, offset, from, to }: PackRead,
-  bytes: Uint8Array,
-): { task: WriteTask; files: FileWork[] } {
-  const numbers = new Map<FileWork, number>()
-  const objects: PackedObject[] = []
+): { task: Omit<WriteTask, 'bytes'>; files: FileWork[] } {
+  const numbers = new Map<number, number>()
+  const firsts: number[] = []
   const writes = new Float64Array((to - from) * 3)
   let last: number | undefined
   for (const [i, write] of order.subarray(from, to).entries()) {
-    if (last === undefined || window.offsets[last] !== window.offsets[write]) objects.push(packedObject(window, write))
+    if (last === undefined || window.offsets[last] !== window.offsets[write]) firsts.push(write)
     last = write
-    const file = window.fileOf(write)
-    if (!numbers.has(file)) numbers.set(file, numbers.size)
-    writes.set([objects.length - 1, numbers.get(file)!, window.fileOffsets[write]!], i * 3)
+    const file = window.fileNumbers[write]!
+    let path = numbers.get(file)
+    if (path === undefined) numbers.set(file, (path = numbers.size))
+    writes.set([firsts.length - 1, path, window.fileOffsets[write]!], i * 3)
   }
-  const files = [...numbers.keys()]
+  const objects = createPackedObjects(firsts.length)
+  for (const [i, write] of firsts.entries()) setObject(objects, i, objectOf(window, write))
+  const files = Array.from(numbers.keys(), (number) => window.files[number]!)
   const task = {
-    bytes,
     file: `data/${pack}`,
     offset,
     objects,
@@ -179,10 +191,10 @@ function describeTask(
   return { task, files }
 }
 
-function packedObject(window: Window, write: number): PackedObject {
+function objectOf(window: Window, write: number): PackedObject {
   return {
     kind: 'chunk',
-    id: window.ids.slice(write * ID_BYTES, (write + 1) * ID_BYTES), // a view would be cloned with all of the column
+    id: window.ids.subarray(write * ID_BYTES, (write + 1) * ID_BYTES),
     codec: window.codecs[write]!,
     storedLength: window.storedLengths[write]!,
     plainLength: window.lengths[write]!,

@@ -1,17 +1,11 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
-import { type ByteString, displayBytes, fromByteString, isAllZero } from '../base/bytes.ts'
-import { describeFailure } from './failure.ts'
+import { type ByteString, isAllZero } from '../base/bytes.ts'
+import { TargetFiles } from './target-files.ts'
 import type { TaskFailure } from './tasks.ts'
 import type { Tools } from './tools.ts'
-import { openObjects, type PackedObject } from './verify.ts'
+import { type OpenedBatch, openObjects, type VerifyTask } from './verify.ts'
 
 /** Opens chunks of a pack and writes them to where they belong, each checked against its id first. */
-export interface WriteTask {
-  /** Part of a pack, whose file is called `file`, beginning at `offset` of it. */
-  readonly bytes: Uint8Array
-  readonly file: string
-  readonly offset: number
-  readonly objects: readonly PackedObject[]
+export interface WriteTask extends VerifyTask {
   /** Existing files. */
   readonly paths: readonly ByteString[]
   /** Three numbers for each write: object, path, offset in that file; in the order of objects. */
@@ -27,66 +21,59 @@ export interface WriteResult {
 }
 
 export async function runWrite(task: WriteTask, tools: Tools): Promise<WriteResult> {
-  const { writes } = task
-  const files = new TargetFiles(task)
-  const skipsZeros = task.skipZeros.includes(1)
+  using files = new TargetFiles(task.paths)
+  const failures: WriteResult['failures'][number][] = []
   let bytesWritten = 0
   let at = 0
-  try {
-    const failures = openObjects(task, tools, (object, plain) => {
-      const isZero = skipsZeros && isAllZero(plain)
-      while (writes[at]! < object) at += 3 // of objects that could not be opened
-      for (; writes[at] === object; at += 3) {
-        const path = writes[at + 1]!
-        if (isZero && task.skipZeros[path] === 1) continue
-        if (files.write(path, plain, writes[at + 2]!)) bytesWritten += plain.length
-      }
-    })
-    return { bytesWritten, failures: [...failures, ...files.failures] }
-  } finally {
-    files.close()
+  for (const batch of openObjects(task, tools, false)) {
+    failures.push(...batch.failures)
+    const end = endOfWrites(task, at, batch.first + batch.ends.length)
+    for (const { path, offset, from, to } of planWrites(task, batch, at, end))
+      if (files.write(path, batch.bytes.subarray(from, to), offset)) bytesWritten += to - from
+    at = end
   }
+  return { bytesWritten, failures: [...failures, ...files.failures] }
 }
 
-/** The files of one task, opened when first written to. A file that failed once is left alone. */
-class TargetFiles {
-  readonly failures: (TaskFailure & { path: number })[] = []
-  readonly #paths: readonly ByteString[]
-  readonly #open = new Map<number, number>()
-  readonly #failed = new Set<number>()
-
-  constructor({ paths }: WriteTask) {
-    this.#paths = paths
-  }
-
-  write(path: number, bytes: Uint8Array, offset: number): boolean {
-    if (this.#failed.has(path)) return false
-    try {
-      const fd = this.#fd(path)
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
-      return true
-    } catch (error) {
-      this.#failed.add(path)
-      this.failures.push({ path, ...describeFailure(error, `cannot write ${displayBytes(this.#paths[path]!)}`) })
-      return false
-    }
-  }
-
-  #fd(path: number): number {
-    let fd = this.#open.get(path)
-    if (fd !== undefined) return fd
-    if (this.#open.size >= MAX_OPEN_FILES) this.close()
-    // Not through a symbolic link, and without waiting for a reader should it have become a FIFO meanwhile.
-    const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-    fd = openSync(fromByteString(this.#paths[path]!), flags)
-    this.#open.set(path, fd)
-    return fd
-  }
-
-  close(): void {
-    for (const fd of this.#open.values()) closeSync(fd)
-    this.#open.clear()
-  }
+/** Where in `writes` those of the objects before number `object` end; `at` is where some of them begin. */
+function endOfWrites({ writes }: WriteTask, at: number, object: number): number {
+  while (writes[at]! < object) at += 3
+  return at
 }
 
-const MAX_OPEN_FILES = 64
+/** Bytes of a batch that go to one place of a file. */
+interface PlannedWrite {
+  readonly path: number
+  readonly offset: number
+  readonly from: number
+  to: number
+}
+
+/**
+ * The writes `at` to `end` of the task, of objects of the batch, less those that are not right, and zeros where there is a hole.
+ * What lies one behind the other in the batch and in its file is written in one go: each call costs, and large ones have
+ * the kernel keep the file in larger pages.
+ */
+function planWrites(task: WriteTask, batch: OpenedBatch, at: number, end: number): PlannedWrite[] {
+  const { writes, skipZeros } = task
+  const { first, ends, bytes } = batch
+  const skipsZeros = skipZeros.includes(1)
+  const isZero = Array.from(ends, (to, i) => skipsZeros && isAllZero(bytes.subarray(ends[i - 1] ?? 0, to)))
+  const failed = new Set(batch.failures.map(({ object }) => object - first))
+  const planned: PlannedWrite[] = []
+  for (; at < end; at += 3) {
+    const i = writes[at]! - first
+    const path = writes[at + 1]!
+    if (failed.has(i) || (isZero[i] && skipZeros[path] === 1)) continue
+    planned.push({ path, offset: writes[at + 2]!, from: ends[i - 1] ?? 0, to: ends[i]! })
+  }
+  planned.sort((a, b) => a.path - b.path || a.offset - b.offset)
+  const joined: PlannedWrite[] = []
+  for (const next of planned) {
+    const last = joined.at(-1)
+    if (last?.path === next.path && last.to === next.from && last.offset + last.to - last.from === next.offset)
+      last.to = next.to
+    else joined.push(next)
+  }
+  return joined
+}

@@ -64,6 +64,16 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
   })
 
+  test('what is got lies where the caller wants it, other bytes there stay', async () => {
+    await using here = await make()
+    await here.backend.put(kind, name, [BYTES])
+    const into = new Uint8Array(new SharedArrayBuffer(30)).fill(7)
+    const bytes = await here.backend.get(kind, name, { offset: 10, length: 20, into })
+    expect(bytes.buffer).toBe(into.buffer)
+    expect([bytes.byteOffset, bytes.length]).toEqual([0, 20])
+    expect(Buffer.from(into).equals(Buffer.concat([BYTES.subarray(10, 30), Buffer.alloc(10, 7)]))).toBe(true)
+  })
+
   test('what was begun without a name is there once it is published, in the order of the calls, and not before', async () => {
     await using here = await make()
     const { backend } = here

@@ -33,13 +33,16 @@ export function memoryBackend(): MemoryFiles {
     async get(kind: FileKind, name: string, range?: ByteRange) {
       const bytes = find(kind, name)
       if (!range) return Uint8Array.from(bytes)
-      const { offset, length } = range
+      const { offset, length, into } = range
       if (offset + length > bytes.length)
         throw new ChainkeepError('TRUNCATED', `${pathOf(kind, name)}: ends early`, {
           file: pathOf(kind, name),
           offset: Math.max(bytes.length, offset),
         })
-      return Uint8Array.from(bytes.subarray(offset, offset + length))
+      const part = bytes.subarray(offset, offset + length)
+      if (!into) return Uint8Array.from(part)
+      into.set(part)
+      return into.subarray(0, length)
     },
     async stat(kind, name) {
       return { size: find(kind, name).length, modifiedMs: times.get(pathOf(kind, name)) ?? 0 }

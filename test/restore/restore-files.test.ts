@@ -18,6 +18,7 @@ import { createSelection } from '../../src/restore/selection.ts'
 import { findTarget, makeTarget } from '../../src/restore/target.ts'
 import { findSource } from '../../src/restore/walk.ts'
 import { WorkerPool } from '../../src/worker/pool.ts'
+import { SharedBuffers } from '../../src/worker/shared-buffers.ts'
 import { openRestoring, type Restoring } from '../helpers/restoring.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { ownMeta, snapshotOf, storeContent, storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
@@ -38,6 +39,7 @@ async function restoreInWindows(at: Restoring, snapshot: Snapshot, windowWrites:
     ownership: { isRoot: false, accounts: createAccounts() },
     report,
     pool,
+    buffers: new SharedBuffers(2, 1000),
   }
   await restoreFiles(job, windowWrites)
   return report

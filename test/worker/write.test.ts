@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
+import { TargetFiles } from '../../src/worker/target-files.ts'
 import { createTools } from '../../src/worker/tools.ts'
 import { runWrite, type WriteResult, type WriteTask } from '../../src/worker/write.ts'
 import { packOf } from '../helpers/records.ts'
@@ -13,7 +14,10 @@ let tmp: TemporaryDirectory
 beforeEach(async () => {
   tmp = await temporaryDirectory()
 })
-afterEach(() => tmp[Symbol.asyncDispose]())
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await tmp[Symbol.asyncDispose]()
+})
 
 const content = [seededBytes('a', 1000), Buffer.from('b'.repeat(5000)), Buffer.alloc(3000), seededBytes('d', 70_000)]
 const [a, b, zeros, d] = content as [Buffer, Buffer, Buffer, Buffer]
@@ -56,6 +60,33 @@ test('writes beyond 4 GiB', async () => {
   expect(tail.equals(a)).toBe(true)
 })
 
+test('writes what belongs together in one go, whatever comes between', async () => {
+  const paths = [target('one'), target('two'), target('back to front')]
+  const calls = vi.spyOn(TargetFiles.prototype, 'write')
+  const places = [0, 1000, 6000, 9000]
+  const inBoth = places.flatMap((offset, object) => [0, 1].map((path) => [object, path, offset] as const))
+  await run(paths, [...inBoth, [0, 2, 5000], [1, 2, 0]].sort((a, b) => a[0]! - b[0]!) as typeof inBoth)
+  expect(calls.mock.calls.map(([path, bytes, offset]) => [path, bytes.length, offset])).toEqual([
+    [0, 79_000, 0],
+    [1, 79_000, 0],
+    [2, 5000, 0],
+    [2, 1000, 5000],
+  ])
+  for (const name of ['one', 'two']) expect(read(name).equals(Buffer.concat(content))).toBe(true)
+  expect(read('back to front').equals(Buffer.concat([b, a]))).toBe(true)
+})
+
+test('chunks of one file that lie together in the pack, but not in the file, are not taken for neighbours', async () => {
+  await run(
+    [target('gap')],
+    [
+      [0, 0, 0],
+      [1, 0, 1001],
+    ],
+  )
+  expect(read('gap').equals(Buffer.concat([a, Buffer.alloc(1), b]))).toBe(true)
+})
+
 test('leaves zeros out where the file is a hole, and only there', async () => {
   const paths = [target('hole'), target('old')]
   writeFileSync(join(tmp.path, 'old'), 'x'.repeat(3000))
@@ -77,7 +108,7 @@ test('leaves zeros out where the file is a hole, and only there', async () => {
 test('a damaged object is named and not written, the others are', async () => {
   const pack = packOf(content)
   const bytes = Uint8Array.from(pack.bytes)
-  bytes[pack.objects[1]!.offset - pack.offset + 40]! ^= 1
+  bytes[pack.list[1]!.offset - pack.offset + 40]! ^= 1
   const result = await run(
     [target('one')],
     [
