@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileError } from '../base/errors.ts'
 import { copyLevel, makePrivateFolder, removeStaleCopies, whyNotWritable } from './index-copy.ts'
 import { destroyLevel, isLocked, type LoadedLevel, openLevel, rootMessage } from './index-level.ts'
+import { rememberTables, verifyTables } from './index-tables.ts'
 
 /** A database for the index, wherever it could be had. */
 export interface OpenedIndex extends LoadedLevel {
@@ -43,14 +44,23 @@ export async function openEmpty(directory: string, why: string): Promise<OpenedI
 }
 
 async function openOwn(directory: string, why: string): Promise<OpenedIndex> {
+  await verifyTables(directory)
   const loaded = await openLevel(directory, true)
-  return { ...loaded, whyEmpty: loaded.isNew ? why : undefined, isPrivate: false, close: () => loaded.level.close() }
+  await rememberTables(directory, true)
+  const close = async (): Promise<void> => {
+    await loaded.level.close()
+    await rememberTables(directory, false)
+  }
+  return { ...loaded, whyEmpty: loaded.isNew ? why : undefined, isPrivate: false, close }
 }
 
 async function openCopy(directory: string, why: string): Promise<OpenedIndex> {
   for (let attempt = 1; attempt <= COPY_ATTEMPTS; attempt++) {
     try {
-      return await openPrivate(directory, undefined, (folder) => copyLevel(directory, folder))
+      return await openPrivate(directory, undefined, async (folder) => {
+        await copyLevel(directory, folder)
+        await verifyTables(folder, directory)
+      })
     } catch {
       await sleep(20 * attempt) // the owner was changing it, or there is none
     }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { compilePatterns } from '../../src/repository/path-patterns.ts'
@@ -88,8 +89,61 @@ test.each([
   ['../a', 'can never fit'],
   ['a/./b', 'can never fit'],
   ['a\0', 'contains a NUL'],
+  ['a'.repeat(4097), 'is longer than 4096 characters'],
 ])('%j is refused', (pattern, reason) => {
   expect(() => compilePatterns([pattern])).toThrow(
     expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(reason) }),
   )
+})
+
+/** What a pattern of one name means, in so many words; exponential. */
+function fitsSlowly(glob: readonly string[], name: readonly string[]): boolean {
+  const [token, ...rest] = glob
+  if (token === undefined) return name.length === 0
+  if (token === '*') return fitsSlowly(rest, name) || (name.length > 0 && fitsSlowly(glob, name.slice(1)))
+  const [char, ...others] = name
+  if (char === undefined) return false
+  const fits =
+    token === '?' || (token === '[ab]' ? 'ab'.includes(char) : token === '[!a]' ? char !== 'a' : char === token)
+  return fits && fitsSlowly(rest, others)
+}
+
+test('any pattern of stars, sets and letters fits what it says', () => {
+  const glob = fc.array(fc.constantFrom('*', '?', '[ab]', '[!a]', 'a', 'b', '😀'), { minLength: 1, maxLength: 7 })
+  const name = fc.array(fc.constantFrom('a', 'b', '😀', '.'), { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(glob, name, (tokens, chars) => {
+      fc.pre(tokens.join('') !== '**' && !/^\.\.?$/.test(chars.join('')))
+      expect(matches(`/${tokens.join('')}`, `/${chars.join('')}`)).toBe(fitsSlowly(tokens, chars))
+    }),
+    { numRuns: 3000 },
+  )
+})
+
+describe('takes little time', () => {
+  const deep = `/${Array(200).fill('a').join('/')}`
+  test.each([
+    ['many stars', `${'*a'.repeat(100)}b`, `/${'a'.repeat(255)}`],
+    ['stars and sets', `${'[a-z]*'.repeat(100)}Q`, `/${'a'.repeat(255)}`],
+    ['stars and question marks', `${'*?'.repeat(100)}b`, `/${'a'.repeat(255)}`],
+    ['many double stars', `/${'**/a/'.repeat(60)}b`, deep],
+    ['stars between double stars', `/${'**/*a*/'.repeat(60)}b`, deep],
+    ['as long as it may be', '?'.repeat(4096), `/${'a'.repeat(4096)}`],
+    ['a long set', `*[${'a-z'.repeat(1300)}]*Q`, `/${'a'.repeat(255)}`],
+  ])('with %s', (_, pattern, path) => {
+    const startMs = performance.now()
+    matches(pattern, path)
+    expect(performance.now() - startMs).toBeLessThan(200)
+  })
+
+  test('with 50 000 patterns and many paths', () => {
+    const matcher = compilePatterns(
+      Array.from({ length: 50_000 }, (_, i) => (i % 2 ? `/data/x/file${i}` : `*/name${i}`)),
+    )
+    const startMs = performance.now()
+    let selected = 0
+    for (let i = 0; i < 5000; i++) if (matcher.matches(byteStringOf(`/data/x/file${i}`), false)) selected++
+    expect(selected).toBe(2500)
+    expect(performance.now() - startMs).toBeLessThan(500)
+  })
 })
