@@ -120,6 +120,15 @@ test('any pattern of stars, sets and letters fits what it says', () => {
   )
 })
 
+/** Milliseconds of this process's own, whatever else the machine does. */
+function cpuTime(): () => number {
+  const start = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / 1000
+  }
+}
+
 describe('takes little time', () => {
   const deep = `/${Array(200).fill('a').join('/')}`
   test.each([
@@ -131,19 +140,19 @@ describe('takes little time', () => {
     ['as long as it may be', '?'.repeat(4096), `/${'a'.repeat(4096)}`],
     ['a long set', `*[${'a-z'.repeat(1300)}]*Q`, `/${'a'.repeat(255)}`],
   ])('with %s', (_, pattern, path) => {
-    const startMs = performance.now()
+    const spent = cpuTime()
     matches(pattern, path)
-    expect(performance.now() - startMs).toBeLessThan(200)
+    expect(spent()).toBeLessThan(1000)
   })
 
   test('with 50 000 patterns and many paths', () => {
     const matcher = compilePatterns(
       Array.from({ length: 50_000 }, (_, i) => (i % 2 ? `/data/x/file${i}` : `*/name${i}`)),
     )
-    const startMs = performance.now()
+    const spent = cpuTime()
     let selected = 0
     for (let i = 0; i < 5000; i++) if (matcher.matches(byteStringOf(`/data/x/file${i}`), false)) selected++
     expect(selected).toBe(2500)
-    expect(performance.now() - startMs).toBeLessThan(500)
+    expect(spent()).toBeLessThan(2000)
   })
 })
