@@ -1,28 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { ByteReader, type ByteString, ByteWriter, fromByteString, toByteString } from '../base/bytes.ts'
 import { makeDirectories } from '../base/directories.ts'
 import { errnoOf } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
+import { BlockReader, BlockWriter } from './checked-blocks.ts'
 
 /**
  * What this machine remembers of the source at one snapshot: for every entry the signature (inode, mode, size, mtime, ctime)
  * and its encoded node, in the order of the walk, so that the next walk can be merged with it. It may be lost at any time:
  * then files are read again. It is not part of the repository, and what it says is used only while its snapshot exists.
  *
- *     file   = block …            block  = u32 length | u32 CRC-32 | bytes: consecutive records, cut anywhere
+ *     file   = record …, in the blocks of `BlockWriter`
  *     record = u8 'H' | u8 version | u64 start of the backup in ms
  *            | u8 'D' | u16 length | name                                               a directory begins
  *            | u8 'E' | u16 length | name | u8 length | signature | u32 length | node    an entry that is none
@@ -30,7 +20,6 @@ import type { SnapshotId } from '../base/ids.ts'
  */
 const VERSION = 1
 const BLOCK_BYTES = 64 * 1024
-const MAX_BLOCK_BYTES = 2 ** 24
 const TYPE = { header: 0x48, directory: 0x44, entry: 0x45, leave: 0x4c } as const
 
 /** What was known of an entry. */
@@ -46,20 +35,21 @@ const folderOf = (cacheDirectory: string): string => join(cacheDirectory, 'files
 export class FileCacheWriter implements Disposable {
   readonly #folder: string
   readonly #path: string
-  #fd: number | undefined
-  #parts: Uint8Array[] = []
-  #bytes = 0
+  readonly #blocks: BlockWriter
+  #isOpen = true
 
   constructor(cacheDirectory: string, startMs: number) {
     this.#folder = folderOf(cacheDirectory)
     makeDirectories(this.#folder)
     this.#path = join(this.#folder, `unfinished-${randomBytes(8).toString('hex')}`) // there may be several at once
-    this.#fd = openSync(this.#path, 'wx', 0o600)
-    this.#push(new ByteWriter(10).u8(TYPE.header).u8(VERSION).u64(startMs).finish())
+    this.#blocks = new BlockWriter(this.#path, BLOCK_BYTES)
+    this.#blocks.push(new ByteWriter(10).u8(TYPE.header).u8(VERSION).u64(startMs).finish())
   }
 
   enter(name: ByteString): void {
-    this.#push(new ByteWriter(3 + name.length).u8(TYPE.directory).u16(name.length).bytes(fromByteString(name)).finish())
+    this.#blocks.push(
+      new ByteWriter(3 + name.length).u8(TYPE.directory).u16(name.length).bytes(fromByteString(name)).finish(),
+    )
   }
 
   /** Borrows the node until the next call of any method. */
@@ -68,12 +58,12 @@ export class FileCacheWriter implements Disposable {
       .u8(TYPE.entry)
       .u16(name.length)
       .bytes(fromByteString(name))
-    this.#push(writer.u8(signature.length).ascii(signature).u32(node.length).finish())
-    this.#push(node)
+    this.#blocks.push(writer.u8(signature.length).ascii(signature).u32(node.length).finish())
+    this.#blocks.push(node)
   }
 
   leave({ signature, node }: CachedEntry): void {
-    this.#push(
+    this.#blocks.push(
       new ByteWriter(6 + signature.length)
         .u8(TYPE.leave)
         .u8(signature.length)
@@ -81,40 +71,25 @@ export class FileCacheWriter implements Disposable {
         .u32(node.length)
         .finish(),
     )
-    this.#push(node)
+    this.#blocks.push(node)
   }
 
   /** Makes it the cache of `snapshot`. */
   commit(snapshot: SnapshotId): void {
-    this.#flush()
+    this.#blocks.flush()
     renameSync(this.#path, join(this.#folder, snapshot))
     this.#close()
   }
 
   [Symbol.dispose](): void {
-    if (this.#fd === undefined) return
+    if (!this.#isOpen) return
     this.#close()
     unlinkSync(this.#path)
   }
 
-  #push(bytes: Uint8Array): void {
-    this.#parts.push(bytes)
-    this.#bytes += bytes.length
-    if (this.#bytes >= BLOCK_BYTES) this.#flush()
-  }
-
-  #flush(): void {
-    const block = Buffer.concat(this.#parts)
-    const bytes = new ByteWriter(8 + block.length).u32(block.length).u32(crc32(block)).bytes(block).finish()
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd!, bytes, done)
-    this.#parts = []
-    this.#bytes = 0
-  }
-
   #close(): void {
-    const fd = this.#fd!
-    this.#fd = undefined
-    closeSync(fd)
+    this.#isOpen = false
+    this.#blocks.close()
   }
 }
 
@@ -127,14 +102,13 @@ type CacheRecord =
 export class FileCacheReader implements Disposable {
   /** When the backup began that wrote it. */
   readonly startMs: number
-  #fd: number | undefined
-  #rest: Uint8Array = new Uint8Array(0)
+  readonly #blocks: BlockReader
   #next: CacheRecord | undefined
 
   /** `undefined` if this machine remembers nothing of the snapshot, or cannot read what it does. */
   static open(cacheDirectory: string, snapshot: SnapshotId): FileCacheReader | undefined {
     try {
-      const reader = new FileCacheReader(openSync(join(folderOf(cacheDirectory), snapshot), 'r'))
+      const reader = new FileCacheReader(new BlockReader(join(folderOf(cacheDirectory), snapshot)))
       return reader.startMs === Number.POSITIVE_INFINITY ? undefined : reader
     } catch (error) {
       if (errnoOf(error) !== undefined) return undefined
@@ -142,8 +116,8 @@ export class FileCacheReader implements Disposable {
     }
   }
 
-  private constructor(fd: number) {
-    this.#fd = fd
+  private constructor(blocks: BlockReader) {
+    this.#blocks = blocks
     this.startMs = this.#readHeader()
     if (this.startMs === Number.POSITIVE_INFINITY) this[Symbol.dispose]()
     else this.#advance()
@@ -181,8 +155,7 @@ export class FileCacheReader implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
-    this.#fd = undefined
+    this.#blocks.close()
     this.#next = undefined
   }
 
@@ -204,7 +177,7 @@ export class FileCacheReader implements Disposable {
   }
 
   #readHeader(): number {
-    const bytes = this.#take(10)
+    const bytes = this.#blocks.take(10)
     if (!bytes) return Number.POSITIVE_INFINITY
     const reader = new ByteReader(bytes, 'file cache')
     const known = reader.u8() === TYPE.header && reader.u8() === VERSION
@@ -216,13 +189,13 @@ export class FileCacheReader implements Disposable {
   }
 
   #readRecord(): CacheRecord | undefined {
-    const type = this.#take(1)?.[0]
+    const type = this.#blocks.take(1)?.[0]
     if (type === TYPE.leave) {
       const cached = this.#readCached()
       return cached && { type: 'leave', ...cached }
     }
     if (type !== TYPE.directory && type !== TYPE.entry) return undefined
-    const nameBytes = this.#takeSized(2)
+    const nameBytes = this.#blocks.takeSized(2)
     if (!nameBytes) return undefined
     const name = toByteString(nameBytes)
     if (type === TYPE.directory) return { type: 'directory', name }
@@ -231,55 +204,10 @@ export class FileCacheReader implements Disposable {
   }
 
   #readCached(): CachedEntry | undefined {
-    const signature = this.#takeSized(1)
-    const node = signature && this.#takeSized(4)
+    const signature = this.#blocks.takeSized(1)
+    const node = signature && this.#blocks.takeSized(4)
     return node && { signature: toByteString(signature), node }
   }
-
-  /** Bytes that follow their own length, a number of `size` bytes. */
-  #takeSized(size: 1 | 2 | 4): Uint8Array | undefined {
-    const head = this.#take(size)
-    if (!head) return undefined
-    return this.#take(Buffer.from(head).readUIntLE(0, size))
-  }
-
-  /** The next bytes, across blocks; `undefined` at the end. */
-  #take(length: number): Uint8Array | undefined {
-    while (this.#rest.length < length) {
-      const block = this.#readBlock()
-      if (!block) return undefined
-      this.#rest = this.#rest.length === 0 ? block : Buffer.concat([this.#rest, block])
-    }
-    const bytes = this.#rest.subarray(0, length)
-    this.#rest = this.#rest.subarray(length)
-    return bytes
-  }
-
-  /** Nothing of a block is believed before its checksum fits. */
-  #readBlock(): Uint8Array | undefined {
-    if (this.#fd === undefined) return undefined
-    const head = Buffer.alloc(8)
-    if (readFully(this.#fd, head) < head.length) return undefined
-    const length = head.readUInt32LE(0)
-    if (length > MAX_BLOCK_BYTES) return undefined
-    const block = Buffer.allocUnsafe(length)
-    return readFully(this.#fd, block) === length && crc32(block) === head.readUInt32LE(4) ? block : undefined
-  }
-}
-
-/** Returns how many bytes there were before the end, or before what the device cannot read. */
-function readFully(fd: number, buffer: Buffer): number {
-  let done = 0
-  try {
-    while (done < buffer.length) {
-      const count = readSync(fd, buffer, done, buffer.length - done, null)
-      if (count === 0) break
-      done += count
-    }
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
-  return done
 }
 
 /** What a killed run has left behind is removed after this long. */
