@@ -17,6 +17,7 @@ import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
 import { APPEND_ONLY, createFindKept } from './grown-files.ts'
+import { Journal } from './journal.ts'
 import { countHealed, findLostObjects, type Healed } from './lost-objects.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
@@ -93,12 +94,24 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   counters.expect(choice.parent?.snapshot.summary)
   await using session = repository.beginWrite({ dryRun, signal })
   await using pool = new WorkerPool({ threads })
+  using journal =
+    dryRun || stdin
+      ? undefined
+      : new Journal({
+          cacheDirectory: repository.cacheDirectory,
+          host,
+          paths: sources.paths,
+          isFull: choice.kind === 'full',
+          startMs,
+          notice: environment.notice,
+        })
   const reader = new FileReader({
     session,
     pool,
     config: repository.config,
     effort: options.effort ?? 'auto',
     startMs,
+    journal,
     load: repository.load,
     onBytesRead: (bytes) => counters.read(bytes),
     onTakenOver: (bytes) => counters.takenOver(bytes),
@@ -143,6 +156,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   }
   const skipped = options.skipIfUnchanged === true && choice.parent?.snapshot.tree === tree
   const healed = dryRun ? undefined : await countHealed(repository, lost)
+  if (skipped) journal?.finish()
   if (dryRun || skipped) return { id: undefined, snapshot, skipped, healed }
   await lock?.confirm()
   const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
@@ -154,6 +168,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)
     remember.commit(id, (name) => kept.has(name))
   }
+  journal?.finish()
   return { id, snapshot, skipped, healed }
 }
 

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { ByteString } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
-import { fileSignature } from '../worker/file-signature.ts'
+import { fileSignature, isRacy } from '../worker/file-signature.ts'
 import type { CachedEntry, FileCacheReader } from './file-cache.ts'
 import type { FindKept, Kept } from './grown-files.ts'
 import { type BegunSegment, type FileReader, SMALL_BYTES } from './read-files.ts'
@@ -116,7 +116,7 @@ export async function* planReads(
     yield { ...event, cached, segments: parts.length, kept, isLink }
     for (const part of parts) {
       throwIfInterrupted(signal) // one large file may take minutes
-      yield { type: 'segment', ...(await reader.begin(path, part)) }
+      yield { type: 'segment', ...(await reader.begin(path, part, stats)) }
     }
     if (stats.size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
   }
@@ -124,13 +124,3 @@ export async function* planReads(
 
 /** Tells files from one another within one run, even if one goes and another gets its inode (where there are birth times). */
 export const inodeOf = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
-
-/**
- * Whether a file may have changed again within the tick of the clock in which it last changed, after it was looked at
- * ("racily clean": git's Documentation/technical/racy-git). The kernel's coarse clock ticks every 10 ms at most; file
- * systems that keep no fractions of a second are given two.
- */
-function isRacy(stats: BigIntStats, startMs: number): boolean {
-  const tickMs = stats.ctimeNs % 1_000_000_000n === 0n ? 2000 : 20
-  return Number(stats.ctimeNs / 1_000_000n) >= startMs - tickMs
-}

@@ -7,11 +7,14 @@ import type { RepositoryConfig } from '../format/config.ts'
 import type { Effort } from '../native/compress.ts'
 import { ListBuilder, type LoadObject } from '../repository/lists.ts'
 import type { WriteSession } from '../repository/write-session.ts'
-import type { CutFile, CutFileResult, CutQuestion, CutResult, Part } from '../worker/cut.ts'
+import type { CutFile, CutFileResult, CutQuestion, CutResult, FilePart, Part } from '../worker/cut.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { WorkerPool } from '../worker/pool.ts'
 import type { Ask } from '../worker/tasks.ts'
+import { Batches, type Begun, begun } from './batches.ts'
 import type { Kept } from './grown-files.ts'
+import type { Journal } from './journal.ts'
+import type { PartChunks } from './journal-file.ts'
 import type { FileContent } from './node-of.ts'
 
 /** Files up to this size are read several to a task … */
@@ -19,6 +22,8 @@ export const SMALL_BYTES: number = 2 ** 20
 /** … until the task has this many bytes or files. */
 const BATCH_BYTES = 4 * 2 ** 20
 const BATCH_FILES = 256
+/** Chunks that are looked up at once. */
+const BATCH_CHUNKS = 1024
 /**
  * What was written less than this before a backup is read, not passed over as a hole: some releases of ZFS, up to 2.1.13 and
  * 2.2.1, took data for holes that had not reached the disk yet.
@@ -28,17 +33,10 @@ const SETTLED_MS = 60_000
 const MORE_ATTEMPTS = 2
 
 /** A part of a file, read, cut and hashed, its new chunks handed to the session. */
-export interface Segment extends CutFileResult {
-  /** Its chunks: packed ids and lengths. */
-  readonly ids: Uint8Array
-  readonly lengths: Uint32Array
-}
+export interface Segment extends CutFileResult, PartChunks {}
 
-/** A segment that is being read. Wrapped, since a promise of a promise is none. */
-export interface BegunSegment {
-  /** Rejects only for what must stop the backup. */
-  readonly result: Promise<Segment>
-}
+/** A segment that is being read. Its result rejects only for what must stop the backup. */
+export type BegunSegment = Begun<Segment>
 
 export type ReadOutcome =
   /** `stats` are those that `file` belongs to. */
@@ -53,9 +51,10 @@ export interface FileReaderOptions {
   readonly effort: Effort
   /** When the backup began. */
   readonly startMs: number
+  readonly journal?: Journal
   readonly load: LoadObject
   readonly onBytesRead: (bytes: number) => void
-  /** Hears how much of a file was kept. */
+  /** Hears how much of a file was kept, or read by an unfinished backup. */
   readonly onTakenOver: (bytes: number) => void
 }
 
@@ -66,11 +65,20 @@ export interface FileReaderOptions {
 export class FileReader {
   readonly #options: FileReaderOptions
   readonly #begun: Semaphore
-  #batch: OpenBatch = { files: [], resolvers: [], bytes: 0 }
+  readonly #small: Batches<FilePart, Segment>
+  readonly #known: Batches<PartChunks, boolean>
 
   constructor(options: FileReaderOptions) {
     this.#options = options
     this.#begun = new Semaphore(options.pool.capacity * 2)
+    const readLimits = { items: BATCH_FILES, weight: BATCH_BYTES, weightOf: ({ length }: FilePart): number => length }
+    this.#small = new Batches(readLimits, (files) => this.#run(files, sum(files.map(({ length }) => length))))
+    const lookUpLimits = {
+      items: BATCH_FILES,
+      weight: BATCH_CHUNKS,
+      weightOf: ({ lengths }: PartChunks): number => lengths.length,
+    }
+    this.#known = new Batches(lookUpLimits, async (parts) => begun(areStored(options.session, parts)))
   }
 
   /** How long a segment is. */
@@ -88,12 +96,47 @@ export class FileReader {
     return parts
   }
 
-  /** Begins to read one of the `partsOf` a file. Resolves when more may be begun. */
-  async begin(path: ByteString, part: Part): Promise<BegunSegment> {
+  /**
+   * Begins to read one of the `partsOf` a file. Resolves when more may be begun. With `stats`, which are asked for in the order
+   * of the walk, what an unfinished backup has read and stored already is not read.
+   */
+  async begin(path: ByteString, part: Part, stats?: BigIntStats): Promise<BegunSegment> {
+    const known = stats && this.#options.journal?.find(path, stats, part)
+    if (known) return this.#beginKnown(path, part, fileSignature(stats), known)
     const file = { path, ...part }
-    if (part.length <= SMALL_BYTES) return this.#addToBatch(file)
+    if (part.length <= SMALL_BYTES) return this.#small.add(file)
     const task = await this.#run([file], file.length)
     return begun(task.result.then(([only]) => only!))
+  }
+
+  /** Chunks of small files are looked up together; of large ones at once, lest there be too many. */
+  async #beginKnown(path: ByteString, part: Part, signature: string, known: PartChunks): Promise<BegunSegment> {
+    const isLarge = part.length > SMALL_BYTES
+    const isStored = await this.#known.add(known)
+    if (isLarge) await this.#known.flush()
+    const segment = begun(
+      isStored.result.then((stored) => (stored ? this.#takeOver(part, signature, known) : this.#readNow(path, part))),
+    )
+    if (isLarge) await isStored.result
+    return segment
+  }
+
+  #takeOver({ length }: Part, signature: string, known: PartChunks): Segment {
+    this.#options.onTakenOver(length)
+    return {
+      ...known,
+      chunkCount: known.lengths.length,
+      bytes: length,
+      bytesRead: 0,
+      before: signature,
+      after: signature,
+    }
+  }
+
+  async #readNow(path: ByteString, part: Part): Promise<Segment> {
+    const { result } = await this.begin(path, part)
+    await this.flush()
+    return result
   }
 
   /** Begins to read bytes that come from elsewhere: one segment of them, which change hands. */
@@ -104,11 +147,8 @@ export class FileReader {
 
   /** Begins what has been collected of small files: before waiting for any of them. */
   async flush(): Promise<void> {
-    const { files, resolvers, bytes } = this.#batch
-    if (files.length === 0) return
-    this.#batch = { files: [], resolvers: [], bytes: 0 }
-    const task = await this.#run(files, bytes)
-    for (const [i, resolve] of resolvers.entries()) resolve(task.result.then((segments) => segments[i]!))
+    await this.#known.flush()
+    await this.#small.flush()
   }
 
   /**
@@ -122,12 +162,12 @@ export class FileReader {
     segments: AsyncIterable<Segment> = this.#readAlone(path, stats),
     kept?: Kept,
   ): Promise<ReadOutcome> {
-    let outcome = await this.#collect(stats, segments, kept)
+    let outcome = await this.#collect(path, stats, segments, kept)
     for (let attempt = 0; outcome.type === 'changed' && attempt < MORE_ATTEMPTS; attempt++) {
       const now = lookAgain(path)
       if (typeof now === 'string') return { type: 'failed', reason: now }
       if (now.ino !== stats.ino || now.size < stats.size) kept = undefined
-      outcome = await this.#collect(now, this.#readAlone(path, now, kept), kept)
+      outcome = await this.#collect(path, now, this.#readAlone(path, now, kept), kept)
     }
     if (outcome.type !== 'failed' && kept) this.#options.onTakenOver(kept.end)
     return outcome.type === 'changed'
@@ -137,40 +177,32 @@ export class FileReader {
 
   async *#readAlone(path: ByteString, stats: BigIntStats, kept?: Kept): AsyncGenerator<Segment, void, undefined> {
     const parts = this.partsOf(Number(stats.size), kept?.end)
-    yield* mapOrdered(parts, this.#options.pool.capacity, async (part) => {
-      const begun = await this.begin(path, part)
-      await this.flush()
-      return begun.result
-    })
+    yield* mapOrdered(parts, this.#options.pool.capacity, (part) => this.#readNow(path, part))
   }
 
   async #collect(
+    path: ByteString,
     stats: BigIntStats,
     segments: AsyncIterable<Segment>,
     kept: Kept | undefined,
   ): Promise<ReadOutcome | Changed> {
-    const { load, session } = this.#options
+    const { load, session, journal } = this.#options
     const list = new ListBuilder((kind, plain) => session.saveObject(kind, plain))
     if (kept) await list.takeOver(load, kept.content, kept.size, kept.end)
     const signature = fileSignature(stats)
     let changed = false
     let failure: string | undefined
-    for await (const segment of segments) {
+    let offset = kept?.end ?? 0
+    for await (const { ids, lengths, ...segment } of segments) {
       failure ??= segment.failure
       changed ||= segment.before !== signature || segment.after !== signature
-      await list.add(segment.ids, segment.lengths)
+      if (failure === undefined && !changed) journal?.add({ path, signature, offset, ids, lengths })
+      offset += segment.bytes
+      await list.add(ids, lengths)
     }
     if (failure !== undefined) return { type: 'failed', reason: failure }
     const file = await list.finish()
     return { type: changed ? 'changed' : 'read', file, stats }
-  }
-
-  async #addToBatch(file: CutFile & { readonly length: number }): Promise<BegunSegment> {
-    const result = new Promise<Segment>((resolve) => this.#batch.resolvers.push(resolve))
-    this.#batch.files.push(file)
-    this.#batch.bytes += file.length
-    if (this.#batch.bytes >= BATCH_BYTES || this.#batch.files.length >= BATCH_FILES) await this.flush()
-    return begun(result)
   }
 
   /** Begins a task, once there is room for one. */
@@ -178,7 +210,7 @@ export class FileReader {
     files: readonly CutFile[],
     bytes: number,
     transfer: readonly ArrayBuffer[] = [],
-  ): Promise<{ result: Promise<Segment[]> }> {
+  ): Promise<Begun<Segment[]>> {
     const { pool, config, effort, startMs, onBytesRead } = this.#options
     await this.#begun.acquire()
     const { minBytes, averageBytes, maxBytes, level } = config.chunker
@@ -191,7 +223,7 @@ export class FileReader {
         return splitResult(done)
       })
       .finally(() => this.#begun.release())
-    return { result }
+    return begun(result)
   }
 
   readonly #answer: Ask = async (content) => {
@@ -201,12 +233,6 @@ export class FileReader {
     await session.add('chunk', question)
     return undefined
   }
-}
-
-interface OpenBatch {
-  readonly files: CutFile[]
-  readonly resolvers: ((result: Promise<Segment>) => void)[]
-  bytes: number
 }
 
 interface Changed {
@@ -237,7 +263,15 @@ function lookAgain(path: ByteString): BigIntStats | string {
   }
 }
 
-function begun(result: Promise<Segment>): BegunSegment {
-  result.catch(() => {}) // reported when its turn comes, unless another ends the backup before
-  return { result }
+/** Of each part, whether all of its chunks are stored and as long as they should be. */
+async function areStored(session: WriteSession, parts: readonly PartChunks[]): Promise<boolean[]> {
+  const stored = await session.storedLengths('chunk', Buffer.concat(parts.map(({ ids }) => ids)))
+  let end = 0
+  return parts.map(({ lengths }) => {
+    const start = end
+    end += lengths.length
+    return lengths.every((length, i) => stored[start + i] === length)
+  })
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0)

@@ -63,7 +63,7 @@ export function tellSummary(output: Output, { id, snapshot, skipped, healed }: B
 }
 
 const describeTakenOver = ({ bytesTakenOver = 0 }: SnapshotSummary): string =>
-  bytesTakenOver > 0 ? ` (${formatSize(bytesTakenOver)} of grown files taken over)` : ''
+  bytesTakenOver > 0 ? ` (${formatSize(bytesTakenOver)} taken over)` : ''
 
 const describeRatio = ({ bytesStored, bytesAdded }: SnapshotSummary): string =>
   bytesAdded > 0 ? ` (ratio ${formatRatio(bytesStored, bytesAdded)})` : ''

@@ -55,7 +55,7 @@ export interface SnapshotSummary {
   readonly totalBytes: number
   /** Bytes read from the source. */
   readonly bytesRead: number
-  /** Bytes of files that had only grown, which were taken over from the parent instead; absent for none. */
+  /** Bytes of new and changed files that were taken over instead, from the parent or an unfinished backup; absent for none. */
   readonly bytesTakenOver?: number
   /** Bytes that were not in the repository, before and after compression, metadata included. */
   readonly bytesAdded: number

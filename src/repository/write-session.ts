@@ -96,6 +96,12 @@ export class WriteSession implements AsyncDisposable {
     return isNew
   }
 
+  /** How long each of `ids` (packed, all of `kind`) is, unless it is not stored: a snapshot may refer to those that are. */
+  async storedLengths(kind: ObjectKind, ids: Uint8Array): Promise<(number | undefined)[]> {
+    this.#throwFailure()
+    return (await this.#locate(kind, ids)).map((location) => location?.plainLength)
+  }
+
   /** Stores claimed objects. Borrows `records` until it has resolved, which is when there is room for more. */
   async add(kind: ObjectKind, objects: SealedObjects): Promise<void> {
     this.#throwFailure()

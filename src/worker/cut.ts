@@ -20,7 +20,7 @@ export interface CutTask {
 
 /** One segment, or the rest of one from the beginning of a chunk on: the chunker starts afresh with each. */
 export type CutFile =
-  | ({ readonly path: ByteString } & Part)
+  | FilePart
   /** Bytes that come from elsewhere than a file. */
   | { readonly bytes: Uint8Array }
 
@@ -28,6 +28,10 @@ export type CutFile =
 export interface Part {
   readonly offset: number
   readonly length: number
+}
+
+export interface FilePart extends Part {
+  readonly path: ByteString
 }
 
 export interface CutResult {
@@ -116,7 +120,7 @@ class SliceCutter {
     return SLICE_BYTES + this.#parameters.maxBytes
   }
 
-  async addFile({ path, offset, length }: { readonly path: ByteString } & Part): Promise<CutFileResult> {
+  async addFile({ path, offset, length }: FilePart): Promise<CutFileResult> {
     let segment: FileSegment
     try {
       segment = new FileSegment(path, offset, length, this.#holesBeforeMs)

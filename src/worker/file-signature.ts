@@ -12,3 +12,13 @@ export function fileSignature(stats: BigIntStats): string {
 export function isSameInode(signature: string, stats: BigIntStats): boolean {
   return signature.startsWith(`${stats.ino}:`)
 }
+
+/**
+ * Whether a file may have changed again within the tick of the clock in which it last changed, after it was looked at by
+ * a backup that began at `startMs` ("racily clean": git's Documentation/technical/racy-git). The kernel's coarse clock ticks every 10 ms at most; file
+ * systems that keep no fractions of a second are given two.
+ */
+export function isRacy(stats: BigIntStats, startMs: number): boolean {
+  const tickMs = stats.ctimeNs % 1_000_000_000n === 0n ? 2000 : 20
+  return Number(stats.ctimeNs / 1_000_000n) >= startMs - tickMs
+}

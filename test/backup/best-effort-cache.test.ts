@@ -7,6 +7,7 @@ import { FileCacheWriter } from '../../src/backup/file-cache.ts'
 import type { ByteString } from '../../src/base/bytes.ts'
 import { parseSnapshotId } from '../../src/base/ids.ts'
 import { type BackingUp, backingUp } from '../helpers/backing-up.ts'
+import { onSmallDisk } from '../helpers/small-disk.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { asNobody } from '../helpers/unprivileged.ts'
 
@@ -33,22 +34,6 @@ function remember(directory: string, keep: (name: string) => boolean = () => tru
   cache.leave(CACHED)
   cache.leave(CACHED)
   cache.commit(SNAPSHOT, keep)
-}
-
-/** Calls `act` with a file system of `size` that is mounted for it; skips the test where that is not allowed. */
-function onSmallDisk(context: { skip(note: string): never }, size: string, act: (directory: string) => void): void {
-  const directory = join(tmp.path, 'small')
-  mkdirSync(directory)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', directory], { stdio: 'ignore' })
-  } catch {
-    context.skip('mounting is not allowed here')
-  }
-  try {
-    act(directory)
-  } finally {
-    execFileSync('umount', [directory])
-  }
 }
 
 test('what can be written is there, and what is not wanted goes', () => {
@@ -79,7 +64,7 @@ describe('one notice, and no error, where', () => {
   })
 
   test('the disk is full from the start, or becomes so', (context) => {
-    onSmallDisk(context, '1m', (directory) => {
+    onSmallDisk(context, tmp.path, '1m', (directory) => {
       remember(directory)
       expect(notices).toEqual([cannot('no space left on the device')])
       expect(readdirSync(join(directory, 'files')), 'half a cache only takes the room').toEqual([])

@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  type BigIntStats,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -13,14 +14,17 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Kept } from '../../src/backup/grown-files.ts'
+import type { Journal } from '../../src/backup/journal.ts'
+import type { ReadPart } from '../../src/backup/journal-file.ts'
 import { FileReader, type ReadOutcome, type Segment, SMALL_BYTES } from '../../src/backup/read-files.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
+import { ID_BYTES, type ObjectId, objectIdAt } from '../../src/base/ids.ts'
 import { DEFAULT_CUT_PARAMETERS } from '../../src/chunker/fastcdc.ts'
 import type { RepositoryConfig } from '../../src/format/config.ts'
 import { walkChunks } from '../../src/repository/lists.ts'
 import type { WriteSession } from '../../src/repository/write-session.ts'
-import { type CutResult, type CutTask, runCut } from '../../src/worker/cut.ts'
+import { type CutResult, type CutTask, type Part, runCut } from '../../src/worker/cut.ts'
 import { fileSignature } from '../../src/worker/file-signature.ts'
 import type { RunOptions, WorkerPool } from '../../src/worker/pool.ts'
 import { createTools } from '../../src/worker/tools.ts'
@@ -40,7 +44,12 @@ afterEach(() => tmp[Symbol.asyncDispose]())
 const SEGMENT = 2 ** 21
 const tools = createTools()
 type RunCut = (task: CutTask, options: RunOptions) => Promise<CutResult>
-const reallyCut: RunCut = (task, { answer }) => runCut(task, tools, answer!)
+const allLengths = new Map<ObjectId, number>()
+const reallyCut: RunCut = async (task, { answer }) => {
+  const result = await runCut(task, tools, answer!)
+  for (const [i, id] of splitIds(result.ids).entries()) allLengths.set(id, result.lengths[i]!)
+  return result
+}
 
 interface Parts {
   readonly reader: FileReader
@@ -48,16 +57,20 @@ interface Parts {
   readonly objects: ReturnType<typeof memoryObjects>
   bytesRead: number
   bytesTakenOver: number
+  /** What the repository holds of what was ever cut. */
+  isStored: (id: ObjectId) => boolean
 }
 
 /** A reader whose tasks are run by `run`, which is heard of. */
-function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
+function readerOf(run: RunCut = reallyCut, capacity = 2, journal?: Journal): Parts {
   const store = chunkStore()
   const objects = memoryObjects()
   const session = {
     claim: (_: string, ids: Uint8Array) => store.answer({ type: 'claim', ids }),
     add: (_: string, sealed: object) => store.answer({ ...sealed, type: 'store' }),
     saveObject: objects.save,
+    storedLengths: async (_: string, ids: Uint8Array) =>
+      splitIds(ids).map((id) => (parts.isStored(id) ? allLengths.get(id) : undefined)),
   }
   const tasks: CutTask[] = []
   const pool = {
@@ -73,6 +86,7 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
     config: { chunker: { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT } } as RepositoryConfig,
     effort: 'auto',
     startMs: Date.now(),
+    journal,
     load: objects.load,
     onTakenOver: (bytes) => {
       parts.bytesTakenOver += bytes
@@ -81,7 +95,7 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
       parts.bytesRead += bytes
     },
   })
-  const parts: Parts = { reader, tasks, objects, bytesRead: 0, bytesTakenOver: 0 }
+  const parts: Parts = { reader, tasks, objects, bytesRead: 0, bytesTakenOver: 0, isStored: () => true }
   return parts
 }
 
@@ -89,7 +103,7 @@ function readerOf(run: RunCut = reallyCut, capacity = 2): Parts {
 async function readFile({ reader }: Parts, between: () => void = () => {}): Promise<ReadOutcome> {
   const stats = lstatSync(path, { bigint: true })
   between()
-  const begun = await Promise.all(reader.partsOf(Number(stats.size)).map((part) => reader.begin(path, part)))
+  const begun = await Promise.all(reader.partsOf(Number(stats.size)).map((part) => reader.begin(path, part, stats)))
   await reader.flush()
   async function* segments(): AsyncGenerator<Segment> {
     for (const { result } of begun) yield await result
@@ -189,6 +203,113 @@ describe('a file of which something is kept', () => {
     await requireContent(parts, await assemble(parts, kept), readFileSync(path))
     expect(parts.bytesTakenOver).toBe(isKept ? kept.end : 0)
     expect(parts.bytesRead < content.length).toBe(isKept)
+  })
+})
+
+describe('what an unfinished backup has read', () => {
+  /** A journal that knows `known` and keeps what is noted. */
+  function journalOf(known: readonly ReadPart[]): { journal: Journal; noted: ReadPart[] } {
+    const noted: ReadPart[] = []
+    const journal = {
+      find: (of: ByteString, stats: BigIntStats, { offset, length }: Part) =>
+        known.find(
+          (part) =>
+            part.path === of &&
+            part.signature === fileSignature(stats) &&
+            part.offset === offset &&
+            part.lengths.reduce((sum, each) => sum + each, 0) === length,
+        ),
+      add: (part: ReadPart) => noted.push({ ...part, ids: Uint8Array.from(part.ids) }),
+    }
+    return { journal: journal as unknown as Journal, noted }
+  }
+  const contentOf = (outcome: ReadOutcome) => (outcome.type === 'read' ? outcome.file : undefined)
+  const content = seededBytes('journal', 2 * SEGMENT + 700_000)
+
+  test('is noted by segments, and is not read again as long as it is stored', async () => {
+    writeFileSync(path, content)
+    const first = journalOf([])
+    const parts = readerOf(reallyCut, 2, first.journal)
+    const outcome = contentOf(await readFile(parts))
+    expect(first.noted.map(({ offset }) => offset)).toEqual([0, SEGMENT, 2 * SEGMENT])
+    for (const isStored of [true, false]) {
+      const second = journalOf(first.noted)
+      const next = readerOf(reallyCut, 2, second.journal)
+      next.isStored = () => isStored
+      expect(contentOf(await readFile(next))).toEqual(outcome)
+      expect([next.bytesRead, next.bytesTakenOver]).toEqual(isStored ? [0, content.length] : [content.length, 0])
+      expect(second.noted).toEqual(first.noted)
+    }
+  })
+
+  test('is read again where one of its chunks is not stored, or is not as long', async () => {
+    writeFileSync(path, content)
+    const { journal, noted } = journalOf([])
+    const outcome = contentOf(await readFile(readerOf(reallyCut, 2, journal)))
+    const missing = objectIdAt(noted[1]!.ids, ID_BYTES)
+    const next = readerOf(reallyCut, 2, journalOf(noted).journal)
+    next.isStored = (id) => id !== missing
+    expect(contentOf(await readFile(next))).toEqual(outcome)
+    expect([next.bytesRead, next.bytesTakenOver]).toEqual([SEGMENT, content.length - SEGMENT])
+    const shorter = {
+      ...noted[2]!,
+      lengths: Uint32Array.from(noted[2]!.lengths, (length, i) => length + [1, -1, 0][Math.min(i, 2)]!),
+    }
+    const other = readerOf(reallyCut, 2, journalOf([...noted.slice(0, 2), shorter]).journal)
+    expect(contentOf(await readFile(other))).toEqual(outcome)
+    expect(other.bytesRead).toBe(content.length - 2 * SEGMENT)
+  })
+
+  test('small files, many at a time, those that are not stored among them', async () => {
+    const names = Array.from({ length: 600 }, (_, i) => byteStringOf(join(tmp.path, `small${i}`)))
+    for (const [i, name] of names.entries()) writeFileSync(name, `content ${i}`)
+    const all = async (parts: Parts): Promise<Segment[]> => {
+      const segments = []
+      for (const name of names) {
+        const stats = lstatSync(name, { bigint: true })
+        segments.push(await parts.reader.begin(name, { offset: 0, length: Number(stats.size) }, stats))
+      }
+      await parts.reader.flush()
+      return Promise.all(segments.map(({ result }) => result))
+    }
+    const segments = await all(readerOf())
+    const noted = segments.map(({ ids, lengths, before }, i) => ({
+      path: names[i]!,
+      signature: before,
+      offset: 0,
+      ids,
+      lengths,
+    }))
+    const lost = new Set(noted.filter((_, i) => i % 100 === 0).map(({ ids }) => objectIdAt(ids)))
+    const next = readerOf(reallyCut, 2, journalOf(noted).journal)
+    next.isStored = (id) => !lost.has(id)
+    expect((await all(next)).map(({ ids }) => objectIdAt(ids))).toEqual(segments.map(({ ids }) => objectIdAt(ids)))
+    expect(next.bytesRead).toBe(
+      noted.filter((_, i) => i % 100 === 0).reduce((sum, { lengths }) => sum + lengths[0]!, 0),
+    )
+    expect(next.tasks.length).toBeLessThanOrEqual(3)
+  })
+
+  test('a file that changes while it is read is noted as what it became', async () => {
+    writeFileSync(path, content)
+    let reads = 0
+    const { journal, noted } = journalOf([])
+    const parts = readerOf(
+      async (task, options) => {
+        if (++reads === 3) appendFileSync(path, 'more')
+        return reallyCut(task, options)
+      },
+      2,
+      journal,
+    )
+    await readFile(parts)
+    const now = fileSignature(lstatSync(path, { bigint: true }))
+    expect(noted.filter(({ signature }) => signature === now).map(({ offset }) => offset)).toEqual([
+      0,
+      SEGMENT,
+      2 * SEGMENT,
+    ])
+    expect(noted.filter(({ signature }) => signature !== now).every(({ offset }) => offset < 2 * SEGMENT)).toBe(true)
   })
 })
 

@@ -53,7 +53,9 @@ export const backup: Verb = defineVerb<Options>({
 Every snapshot is complete: each can be restored without the others.
 
 Of files that are only ever appended to and have grown, only the new part is read, and samples of the old: block and undo files of
-Bitcoin Core and its kin, geth's ancient store, and what --append-only says. Full reads all of them.`,
+Bitcoin Core and its kin, geth's ancient store, and what --append-only says. Full reads all of them.
+
+A backup that did not finish is continued by the next one of the same paths: what it has read and stored is not read again.`,
   arguments: [['[path...]', 'files and directories']],
   options: [
     choiceOption('--type <kind>', 'what changes are detected against', ['incremental', 'differential', 'full']),
