@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 /** The rooms of src/, from the ground up, and the rooms that each may import besides itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
-  native: ['base'],
+  native: ['base', 'package.json'], // where the kernel is
   chunker: ['base', 'native'],
   format: ['base', 'native'],
   backend: ['base', 'native'],

@@ -7,16 +7,16 @@ import { join } from 'node:path'
  * and `dist-bench/` when a source is newer. What does not compile is reported, not fatal: `npm run lint` is the judge.
  */
 export function setup(): void {
-  buildStale('src', 'dist', 'tsconfig.build.json')
-  buildStale('bench', 'dist-bench/bench', 'tsconfig.bench.json')
+  buildStale('src', 'dist-modules', 'build')
+  buildStale('bench', 'dist-bench/bench', 'bench:build')
 }
 
 const ROOT = join(import.meta.dirname, '..')
 
-function buildStale(sources: string, built: string, project: string): void {
+function buildStale(sources: string, built: string, script: string): void {
   if (staleSources(sources, built).length === 0) return
   try {
-    execFileSync('npx', ['tsc', '-p', project], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' })
+    execFileSync('npm', ['run', '--silent', script], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' })
   } catch (error) {
     const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error)
     console.warn(`${built} was built from sources with errors:\n${output.split('\n').slice(0, 10).join('\n')}`)

@@ -9,7 +9,7 @@ import { TreeBuilder } from '../repository/trees.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { CachedEntry, FileCacheWriter } from './file-cache.ts'
 import { directoryNode, fileNode, type NodeMaker, specialNode } from './node-of.ts'
-import { inodeOf, type PlannedItem } from './plan-reads.ts'
+import { ancestorSignature, inodeOf, type PlannedItem } from './plan-reads.ts'
 import type { FileReader, ReadOutcome, Segment } from './read-files.ts'
 
 export type ItemAction = 'new' | 'changed' | 'unmodified'
@@ -97,20 +97,38 @@ class TreeBuild {
     this.#frames.push({ name, stats, isAncestor, builder, unchanged: mayBeUnchanged ? [] : undefined })
   }
 
-  async #leave({ path, cached, shrunk }: PlannedItem & { type: 'leave' }): Promise<ObjectId | undefined> {
-    const { maker, remember, parentTree, onDirectory } = this.#options
+  async #leave({ path, cached, unmodified, shrunk }: PlannedItem & { type: 'leave' }): Promise<ObjectId | undefined> {
+    const { remember, parentTree, onDirectory } = this.#options
     const frame = this.#frames.pop()!
     if (shrunk) await markChanged(frame)
     if (!frame.stats) {
       remember?.leave({ signature: '', node: new Uint8Array(0) })
       return frame.unchanged && cached ? parentTree! : this.#finish(frame)
     }
-    const tree = await this.#treeOf(frame, cached)
-    const node = encodeNode(await directoryNode(maker, path, frame.name, frame.stats, tree, frame.isAncestor))
+    const found =
+      frame.unchanged && cached && unmodified ? cached : await this.#directory(path, frame, frame.stats, cached)
     onDirectory()
-    remember?.leave({ signature: fileSignature(frame.stats), node })
-    await this.#add(frame.name, node, cached)
+    remember?.leave(found)
+    await this.#add(frame.name, found.node, cached)
     return undefined
+  }
+
+  async #directory(
+    path: ByteString,
+    frame: Frame,
+    stats: BigIntStats,
+    cached: CachedEntry | undefined,
+  ): Promise<CachedEntry> {
+    const { maker } = this.#options
+    const tree = await this.#treeOf(frame, cached)
+    let isWhole = true
+    const onError: NodeMaker['onError'] = (...failure) => {
+      isWhole = false
+      maker.onError(...failure)
+    }
+    const node = encodeNode(await directoryNode({ ...maker, onError }, path, frame.name, stats, tree, frame.isAncestor))
+    const signature = frame.isAncestor ? ancestorSignature(stats) : fileSignature(stats)
+    return { signature: isWhole ? signature : READ_AGAIN, node }
   }
 
   async #treeOf(frame: Frame, cached: CachedEntry | undefined): Promise<ObjectId> {
@@ -233,6 +251,6 @@ async function markChanged(frame: Frame): Promise<void> {
   for (const { name, node } of held) await frame.builder.add(name, node)
 }
 
-/** No file's signature. What is in the snapshot must be remembered in any case, so that its removal is noticed. */
+/** No entry's signature. What is in the snapshot must be remembered in any case, so that its removal is noticed. */
 const READ_AGAIN = ''
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

@@ -18,11 +18,15 @@ export type PlannedItem =
       readonly isAncestor: boolean
       readonly wasThere: boolean
     }
-  /** `cached` is what the directory itself was, if all of it is remembered; `shrunk` whether names are gone from it. */
+  /**
+   * `cached` is what the directory itself was, if all of it is remembered, and `unmodified` says that it is so still, whatever is
+   * in it; `shrunk` whether names are gone from it.
+   */
   | {
       readonly type: 'leave'
       readonly path: ByteString
       readonly cached: CachedEntry | undefined
+      readonly unmodified: boolean
       readonly shrunk: boolean
     }
   /** An entry that is what it was: its node can be used as it is. */
@@ -67,14 +71,16 @@ export async function* planReads(
   reader: FileReader,
   { cache, trustCache, findKept, signal }: PlanOptions,
 ): AsyncGenerator<PlannedItem, void, undefined> {
-  const shrunk: boolean[] = [false]
+  /** Of the directories on the current path. */
+  const frames: Frame[] = [{ stats: undefined, isAncestor: false, wasThere: true, shrunk: false }]
   const links = new Set<string>()
   let items = 0
   const onSkipped = (): void => {
-    shrunk[shrunk.length - 1] = true
+    frames.at(-1)!.shrunk = true
   }
-  /** Whether each directory on the current path was there before. */
-  const known: boolean[] = [true]
+  /** Whether an entry that may be taken over is what it was. */
+  const isUnmodified = (cached: CachedEntry, stats: BigIntStats): boolean =>
+    trustCache && cache !== undefined && cached.signature === fileSignature(stats) && !isRacy(stats, cache.startMs)
   try {
     for (const event of events) {
       if (++items % ITEMS_PER_BATCH === 0) {
@@ -83,27 +89,31 @@ export async function* planReads(
         throwIfInterrupted(signal)
       }
       if (event.type === 'enter') {
-        const wasThere = known.at(-1)! && (cache?.enter(event.name, onSkipped) ?? false)
-        known.push(wasThere)
-        shrunk.push(false)
+        const wasThere = frames.at(-1)!.wasThere && (cache?.enter(event.name, onSkipped) ?? false)
+        const { stats, isAncestor } = event
+        frames.push({ stats, isAncestor, wasThere, shrunk: false })
         yield { ...event, wasThere }
-      } else if (event.type === 'leave') {
-        const cached = known.pop() ? cache?.leave(onSkipped) : undefined
-        yield { ...event, cached, shrunk: shrunk.pop()! }
-      } else yield* planEntry(event, known.at(-1)! ? cache?.entry(event.name, onSkipped) : undefined)
+      } else if (event.type === 'leave') yield leave(event.path)
+      else yield* planEntry(event, frames.at(-1)!.wasThere ? cache?.entry(event.name, onSkipped) : undefined)
     }
   } finally {
     await reader.flush() // also when the walk fails: whoever awaits a segment must hear of it
   }
-  const cached = cache?.leave(onSkipped)
-  yield { type: 'leave', path: '/' as ByteString, cached, shrunk: shrunk[0]! }
+  yield leave('/' as ByteString)
+
+  function leave(path: ByteString): PlannedItem & { type: 'leave' } {
+    const cached = frames.at(-1)!.wasThere ? cache?.leave(onSkipped) : undefined
+    const { stats, isAncestor, shrunk } = frames.pop()!
+    const isSame = isAncestor ? isSameAncestor : isUnmodified
+    return { type: 'leave', path, cached, unmodified: cached && stats ? isSame(cached, stats) : false, shrunk }
+  }
 
   async function* planEntry(
     event: SourceEvent & { type: 'entry' },
     cached: CachedEntry | undefined,
   ): AsyncGenerator<PlannedItem, void, undefined> {
     const { path, stats } = event
-    if (trustCache && cache && cached?.signature === fileSignature(stats) && !isRacy(stats, cache.startMs)) {
+    if (cached && isUnmodified(cached, stats)) {
       yield { ...event, type: 'unmodified', cached }
       return
     }
@@ -121,6 +131,20 @@ export async function* planReads(
     if (stats.size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
   }
 }
+
+interface Frame {
+  readonly stats: BigIntStats | undefined
+  readonly isAncestor: boolean
+  /** Whether it was there before. */
+  readonly wasThere: boolean
+  shrunk: boolean
+}
+
+/** Of an ancestor, which may be as busy as /tmp, only what its node keeps. */
+export const ancestorSignature = (stats: BigIntStats): string => `${stats.mode}:${stats.uid}:${stats.gid}`
+
+const isSameAncestor = (cached: CachedEntry, stats: BigIntStats): boolean =>
+  cached.signature === ancestorSignature(stats)
 
 /** Tells files from one another within one run, even if one goes and another gets its inode (where there are birth times). */
 export const inodeOf = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`

@@ -19,7 +19,7 @@ process.stdout.on('error', (error) => {
 })
 process.stderr.on('error', () => {}) // who is to be told?
 
-process.exitCode = await main(process.argv.slice(2), {
+void main(process.argv.slice(2), {
   get stdin() {
     return addAbortSignal(stop.signal, process.stdin) // or else a silent pipe could not be interrupted
   },
@@ -33,6 +33,8 @@ process.exitCode = await main(process.argv.slice(2), {
   platform: process.platform,
   now: Date.now,
   signal: stop.signal,
+}).then((code) => {
+  process.exitCode = code
 })
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {

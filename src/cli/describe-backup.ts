@@ -17,6 +17,7 @@ const JSON_ACTIONS = { new: 'new', changed: 'modified', unmodified: 'unchanged' 
 /** Once verbose: what was stored; twice: everything. */
 export function tellItem(output: Output, { path, action, size }: Item): void {
   const level = action === 'unmodified' ? 2 : 1
+  if (output.verbosity < level) return // there may be millions
   output.info(`${action.padEnd(10)}  ${displayBytes(path)} (${formatSize(size)})`, level)
   const { path: item, path_bytes } = pathField(path)
   output.verboseJson(level, {

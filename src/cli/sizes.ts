@@ -27,8 +27,8 @@ export function parsePercent(text: string): number | undefined {
   return match && share <= 1 ? share : undefined
 }
 
-/** With commas between thousands. */
-export const formatCount = (count: number): string => count.toLocaleString('en-US')
+/** A whole number with commas between thousands. Not by `toLocaleString`, which takes 15 ms to load what it knows of languages. */
+export const formatCount = (count: number): string => String(count).replace(/\B(?=(?:\d{3})+$)/g, ',')
 
 /** `1.23x`; `-` where there is nothing to compare. */
 export const formatRatio = (part: number, whole: number): string => (part > 0 ? `${threeDigits(whole / part)}x` : '-')

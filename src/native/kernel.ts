@@ -129,4 +129,5 @@ function xorsRight({ applyXorKey }: Addon): boolean {
 const KNOWN_XORED = '505050555755565a5253515754545459535152565657555b505050'
 const KNOWN_ENDS = '199,469,775,986,1278,1427,2148,2225,2493,3517,4541,5565,6001'
 
-const require: NodeJS.Require = createRequire(import.meta.url)
+/** From the package's root, whose package.json says where `#kernel` is: `dist` has one of its own. */
+const require: NodeJS.Require = createRequire(new URL('../../package.json', import.meta.url))

@@ -13,7 +13,7 @@ import {
 import type { Environment } from './environment.ts'
 import type { LoadObject } from './lists.ts'
 import { acquireLock, type Lock, type LockMode } from './lock.ts'
-import { ObjectIndex } from './object-index.ts'
+import type { ObjectIndex } from './object-index.ts'
 import { ObjectReader } from './object-reader.ts'
 import { type WriteOptions, WriteSession } from './write-session.ts'
 
@@ -107,13 +107,18 @@ export class Repository implements AsyncDisposable {
 
   /** The index, opened at the first call and shared by all later ones. */
   index(): Promise<ObjectIndex> {
-    this.#index ??= ObjectIndex.open({
+    this.#index ??= this.#openIndex()
+    return this.#index
+  }
+
+  async #openIndex(): Promise<ObjectIndex> {
+    const { ObjectIndex } = await import('./object-index.ts') // LevelDB takes 15 ms to load, and many commands never ask
+    return await ObjectIndex.open({
       backend: this.backend,
       directory: join(this.backend.localDirectory ?? this.cacheDirectory, 'index'),
       notice: this.environment.notice,
       progress: this.#progress,
     })
-    return this.#index
   }
 
   /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */

@@ -2,8 +2,9 @@ import { mapOrdered } from '../base/async.ts'
 import { type ByteString, byteStringOf } from '../base/bytes.ts'
 import { ChainkeepError, isCode } from '../base/errors.ts'
 import { parseSnapshotId, type SnapshotId } from '../base/ids.ts'
+import { RECORD_HEADER_BYTES } from '../format/object.ts'
 import { decodeSnapshot, encodeSnapshot, MAX_SNAPSHOT_BYTES, type Snapshot } from '../format/snapshot.ts'
-import { createCompressor } from '../native/compress.ts'
+import { type Compressor, createCompressor } from '../native/compress.ts'
 import { readBounded } from './read-bounded.ts'
 import type { Repository } from './repository.ts'
 
@@ -57,7 +58,7 @@ export async function loadSnapshot(repository: Repository, id: SnapshotId): Prom
 
 /** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). */
 export async function saveSnapshot(repository: Repository, snapshot: Snapshot): Promise<SnapshotId> {
-  const { id, bytes } = encodeSnapshot(snapshot, createCompressor(3))
+  const { id, bytes } = encodeSnapshot(snapshot, createSnapshotCompressor())
   try {
     await repository.backend.put('snapshots', id, [bytes])
   } catch (error) {
@@ -65,6 +66,18 @@ export async function saveSnapshot(repository: Repository, snapshot: Snapshot): 
   }
   return id
 }
+
+/** Leaves raw what fits a block of the disk anyhow, so that nobody has to load zstd to write it, or to read it. */
+function createSnapshotCompressor(): Compressor {
+  const zstd = createCompressor(3)
+  return {
+    compressInto: (plain, target, offset) =>
+      plain.length > BLOCK_BYTES - RECORD_HEADER_BYTES ? zstd.compressInto(plain, target, offset) : undefined,
+  }
+}
+
+/** Of most file systems. */
+const BLOCK_BYTES = 4096
 
 /** What it referred to stays until prune. */
 export async function removeSnapshot(repository: Repository, id: SnapshotId): Promise<void> {

@@ -139,7 +139,7 @@ class Thread {
   }
 }
 
-/** Threads run JavaScript: from the sources (in tests) that is the build's. */
+/** Threads run JavaScript, which Node 20 cannot make of the sources: what is built. */
 function threadScript(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? '../../dist/worker/main.js' : './main.js', import.meta.url)
+  return new URL('../../dist/worker/main.js', import.meta.url)
 }

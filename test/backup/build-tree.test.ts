@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -23,10 +24,13 @@ import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { type ObjectId, parseObjectId, type SnapshotId } from '../../src/base/ids.ts'
 import type { Node } from '../../src/format/node.ts'
 import { createAccounts } from '../../src/native/accounts.ts'
+import * as attributes from '../../src/native/extended-attributes.ts'
 import { type BackedUp, type BackingUp, backingUp } from '../helpers/backing-up.ts'
 import { memoryObjects } from '../helpers/memory-objects.ts'
 
 let at: BackingUp
+vi.mock('../../src/native/extended-attributes.ts', { spy: true })
+
 beforeEach(async () => {
   at = await backingUp()
 })
@@ -37,6 +41,7 @@ afterEach(async () => {
 
 const path = (name: string): string => join(at.source, name)
 const file = (name: string, content = name): void => writeFileSync(path(name), content)
+const below = (name: string): ByteString => byteStringOf(path(name))
 const remove = (name: string): void => rmSync(path(name), { recursive: true })
 /** Longer than a tick of the clock that stamps files: what is older counts as settled. */
 const settle = (): Promise<void> => setTimeout(60)
@@ -146,7 +151,7 @@ describe('what a snapshot lacks or holds in part', () => {
   })
 })
 
-const END = { type: 'leave', path: '/' as ByteString, cached: undefined, shrunk: false } as const
+const END = { type: 'leave', path: '/' as ByteString, cached: undefined, unmodified: false, shrunk: false } as const
 
 function build(items: readonly PlannedItem[], options: Partial<BuildOptions> = {}): Promise<ObjectId> {
   async function* plan(): AsyncGenerator<PlannedItem> {
@@ -172,6 +177,36 @@ test('the root is taken over only if all of it was known, and nothing is gone', 
   expect(await build([{ ...END, cached }], { parentTree })).toBe(parentTree)
   expect(await build([{ ...END, cached, shrunk: true }], { parentTree })).toBe(empty)
   expect(await build([END], { parentTree }), 'the cache had ended before').toBe(empty)
+})
+
+describe('a directory', () => {
+  test('that is as it was, with all that is in it, is not looked at again', async () => {
+    for (const name of ['d', 'd/deep']) mkdirSync(path(name))
+    file('d/deep/x')
+    await settle()
+    const first = await at.run()
+    const looks = vi.mocked(attributes.listAttributes).mockClear()
+    const second = await at.run()
+    expect(looks).not.toHaveBeenCalled()
+    expect(second.snapshot.tree).toBe(first.snapshot.tree)
+    chmodSync(path('d/deep'), 0o700)
+    const third = await at.run()
+    expect(third.nodes.get('d/deep')).toMatchObject({ mode: 0o700 })
+    expect(looks.mock.calls.map(([directory]) => directory)).toEqual(['d/deep', 'd', ''].map(below))
+  })
+
+  test('whose attributes cannot be read is told of every time, and tried again', async () => {
+    mkdirSync(path('d'))
+    await settle()
+    const looks = vi.mocked(attributes.listAttributes).mockImplementation((directory) => {
+      if (directory === below('d')) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+      return []
+    })
+    for (let i = 0; i < 2; i++)
+      expect((await at.run()).failures).toEqual([expect.stringMatching(/^d: extended attributes: /)])
+    looks.mockReset() // to what it really does
+    expect((await at.run()).failures).toEqual([])
+  })
 })
 
 describe('behind damage in the file cache', () => {

@@ -1,10 +1,20 @@
-import { linkSync, lstatSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileCacheReader, FileCacheWriter } from '../../src/backup/file-cache.ts'
 import type { FindKept } from '../../src/backup/grown-files.ts'
-import { type PlannedItem, type PlanOptions, planReads } from '../../src/backup/plan-reads.ts'
+import { ancestorSignature, type PlannedItem, type PlanOptions, planReads } from '../../src/backup/plan-reads.ts'
 import type { BegunSegment, FileReader } from '../../src/backup/read-files.ts'
 import { normalisePaths, type SourceEvent, walkSource } from '../../src/backup/walk.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
@@ -70,7 +80,9 @@ function remember(startMs: number): void {
   using writer = new FileCacheWriter(tmp.path, startMs)
   for (const event of events()) {
     const cached = (): { signature: string; node: Uint8Array } => {
-      const signature = event.type === 'entry' ? fileSignature(event.stats) : ''
+      const stats = lstatSync(event.path, { bigint: true })
+      const isAncestor = join(tmp.path, 's').startsWith(`${event.path}/`)
+      const signature = isAncestor ? ancestorSignature(stats) : fileSignature(stats)
       return { signature, node: Buffer.from(`node of ${event.path}`) }
     }
     if (event.type === 'enter') writer.enter(event.name)
@@ -118,7 +130,7 @@ test('without a cache everything is new, and segments follow their file', async 
     ]),
   )
   expect(calls).toEqual(['s/a 0', 's/d/b 0', 's/z 0', 's/z 1', 's/z 2', 'flush'])
-  expect(items.at(-1)).toEqual({ type: 'leave', path: '/', cached: undefined, shrunk: false })
+  expect(items.at(-1)).toEqual({ type: 'leave', path: '/', cached: undefined, unmodified: false, shrunk: false })
 })
 
 test('a file of several names is read once; other things of several names are no matter', async () => {
@@ -190,6 +202,22 @@ describe('with a cache', () => {
       'same s/e',
       'leave s shrunk',
     ])
+  })
+
+  test('a directory is what it was unless something of its own has changed; one above the source, but for its times', async () => {
+    const changed = async (options?: Partial<PlanOptions>): Promise<string[]> =>
+      (await planWithCache(options)).flatMap((item) =>
+        item.type === 'leave' && !item.unmodified && item.path !== '/' ? [item.path] : [],
+      )
+    const [above, source, directory] = ['', 's', 's/d'].map((name) => join(tmp.path, name).replace(/\/$/, ''))
+    utimesSync(above!, 1, 1)
+    expect(await changed()).toEqual([])
+    expect(await changed({ trustCache: false })).toEqual([directory, source])
+    chmodSync(directory!, 0o710)
+    expect(await changed()).toEqual([directory])
+    chmodSync(above!, 0o710)
+    file('s/new')
+    expect(await changed()).toEqual([directory, source, above])
   })
 
   test.each([

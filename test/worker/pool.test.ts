@@ -135,7 +135,7 @@ test('errors of a task on a thread keep message and stack', async () => {
   const parameters = { ...DEFAULT_CUT_PARAMETERS, minBytes: 1 }
   const failing = newPool(1).run('cut', { ...cutTask(small()), parameters }, LARGE)
   await expect(failing).rejects.toThrow('minBytes must be an even number')
-  await expect(failing).rejects.toMatchObject({ stack: expect.stringContaining('scan.js') })
+  await expect(failing).rejects.toMatchObject({ stack: expect.stringContaining('at checkParameters (') })
 })
 
 test('what cannot be sent to a thread rejects, and takes no room', async () => {
