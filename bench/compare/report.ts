@@ -9,8 +9,8 @@ export function renderReport(results: Results, plots: readonly string[]): string
   return [
     '# chainkeep beside others',
     `${formatSize(bytes)} of node data and ${smallFiles} small files; ${rounds.length} rounds with the same data, in which the tools take turns at each row: ` +
-      'median (least–most). Before each measurement all files are read, so that they are in the page cache, and everything is ' +
-      'written to the disk; neither is counted.',
+      'median (least–most). Before each measurement all files are read, so that they are in the page cache, everything is ' +
+      'written to the disk, and before those that write much, free memory is used once; none of it is counted.',
     '## Goals',
     'What chainkeep is to reach, and what it reached in this run. Where it only says borg, the better of both counts.',
     renderGoals(results),

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { type Cost, measure, outputOf, StepFailed, type Surroundings, sizeOf } from '../measure.ts'
 import { STATE_FILE } from '../node/make.ts'
 import type { Place, Tool, Verb } from './tools.ts'
-import { warm } from './warm.ts'
+import { touchFreeMemory, warm } from './warm.ts'
 
 /** What one tool cost in one scenario, or why it failed. */
 export type Sample = Measured | { readonly failure: string }
@@ -25,6 +25,9 @@ const READ_FIRST: Readonly<Record<Verb, readonly ('source' | 'repo' | 'target')[
   restore: ['source', 'repo', 'target'],
   prune: ['repo'],
 }
+
+/** These take more of the machine's memory than is likely to be at hand. */
+const WRITES_MUCH: ReadonlySet<Verb> = new Set(['first', 'restore'])
 
 /** One tool's repository of one source, with a place for what it remembers and for what it restores. */
 export class Workplace {
@@ -67,6 +70,7 @@ export class Workplace {
     const before = await sizeOf(this.#repo)
     for (const place of READ_FIRST[verb]) await warm(this.#place[place])
     spawnSync('sync') // or this step would pay for what the last one left in memory
+    if (WRITES_MUCH.has(verb)) touchFreeMemory()
     const cost = await this.run(verb)
     const repositoryBytes = await sizeOf(this.#repo)
     return { ...cost, growthBytes: repositoryBytes - before, repositoryBytes }
