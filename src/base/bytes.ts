@@ -48,6 +48,15 @@ export function decodeUtf8(text: ByteString): string | undefined {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 // Terminals act on control characters: a file name must not be able to move the cursor, set a title or reverse what follows.
 const HARMFUL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+/** What is told, fit for a terminal: of control characters only line ends, tabs and those of colours are left. */
+export function harmlessText(text: string): string {
+  return text.replace(TOLD, (found, colour: string) => {
+    if (found === '\n' || found === '\t' || (colour !== undefined && found.startsWith('\u001b'))) return found
+    return escapeBytes(found[0]!) + found.slice(1)
+  })
+}
+
+const TOLD = /\p{Cc}(\[\d{1,2}m)|[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
 const escapeByte = (char: string): string => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
 const escapeBytes = (chars: string): string => byteStringOf(chars).replace(/./gs, escapeByte)
 

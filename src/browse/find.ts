@@ -1,4 +1,5 @@
 import { type ByteString, joinPath } from '../base/bytes.ts'
+import { throwIfInterrupted } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
 import type { LoadObject } from '../repository/lists.ts'
 import type { PathMatcher } from '../repository/path-patterns.ts'
@@ -14,12 +15,13 @@ export interface FoundEntries {
 
 /**
  * What `matcher` selects in each of the snapshots. A directory that is the same in several of them is searched once.
- * Memory: what is found, and some 100 bytes for each directory that differs between the snapshots.
+ * Memory: what is found, and some 100 bytes for each directory that differs between the snapshots. Rejects INTERRUPTED.
  */
 export async function* findEntries(
   load: LoadObject,
   snapshots: Iterable<StoredSnapshot>,
   matcher: PathMatcher,
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<FoundEntries, void, undefined> {
   const searched = new Map<string, readonly Entry[]>()
 
@@ -30,6 +32,7 @@ export async function* findEntries(
     if (known) return known
     const found: Entry[] = []
     for await (const node of walkTree(load, tree)) {
+      throwIfInterrupted(signal)
       const entry = { path: joinPath(path, node.name), node }
       if (matcher.matches(entry.path, node.type === 'directory')) found.push(entry)
       if (node.type !== 'directory' || !matcher.mayMatchBelow(entry.path)) continue

@@ -1,4 +1,4 @@
-import { type ByteString, decodeUtf8, displayBytes } from '../base/bytes.ts'
+import { type ByteString, decodeUtf8, displayBytes, harmlessText } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
 import type { Progress, ProgressState } from '../base/progress.ts'
 import type { Io } from './io.ts'
@@ -42,7 +42,7 @@ export class Output {
 
   /** A line that was asked for: for people, on stdout. */
   print(line = ''): void {
-    if (!this.isJson) this.#write(`${line}\n`)
+    if (!this.isJson) this.#write(harmlessText(`${line}\n`))
   }
 
   /** A line that tells what was done: left out with --quiet, or unless --verbose was given `level` times. */
@@ -120,7 +120,7 @@ export class Output {
 
   #complain(text: string, message: unknown): void {
     this.close()
-    this.#io.stderr.write(`${this.isJson ? JSON.stringify(message) : text}\n`)
+    this.#io.stderr.write(`${this.isJson ? JSON.stringify(message) : harmlessText(text)}\n`)
   }
 
   #report(state: ProgressState): void {

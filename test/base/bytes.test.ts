@@ -10,6 +10,7 @@ import {
   decodeUtf8,
   displayBytes,
   fromByteString,
+  harmlessText,
   isAllZero,
   joinPath,
   toByteString,
@@ -211,4 +212,12 @@ describe('ByteWriter', () => {
     expect(() => new ByteWriter(2).u8(1).finish()).toThrow('1 of 2 bytes written')
     expect(new ByteWriter(2).u8(1).written).toHaveLength(1)
   })
+})
+
+test('what is told cannot act on a terminal, but for its colours', () => {
+  const told = 'a\tb\n\u001b[32mgreen\u001b[0m'
+  expect(harmlessText(told)).toBe(told)
+  expect(harmlessText('\u001b]0;title\u0007\u001b[2J\u009b[1m\r\u202e')).toBe(
+    '\\x1b]0;title\\x07\\x1b[2J\\xc2\\x9b[1m\\x0d\\xe2\\x80\\xae',
+  )
 })

@@ -35,7 +35,7 @@ export const find: Verb = defineVerb<Options>({
     const snapshots = await selectSnapshots(repository, options.snapshot ?? [], filterOf(io, options))
     const json: unknown[] = []
     let isFound = false
-    for await (const { stored, entries } of findEntries(repository.load, snapshots, matcher)) {
+    for await (const { stored, entries } of findEntries(repository.load, snapshots, matcher, io)) {
       if (entries.length === 0) continue
       if (output.isJson) json.push({ matches: entries.map(entryToJson), hits: entries.length, snapshot: stored.id })
       if (isFound) output.print()
