@@ -1,4 +1,4 @@
-import { ByteReader, type ByteString, ByteWriter, bufferView, fromByteString, toByteString } from '../base/bytes.ts'
+import { type ByteString, ByteWriter, bufferView, fromByteString, toByteString } from '../base/bytes.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { BlockReader, BlockWriter } from './checked-blocks.ts'
 
@@ -13,6 +13,8 @@ const VERSION = 1
 const TYPE = { header: 0x4a, part: 0x50 } as const
 /** A killed process loses no more than this of its journal; it stands for 7 MB of large files or a few dozen small ones. */
 const BLOCK_BYTES = 4096
+/** A part of more than 16 GB in usual chunks is not noted: it would be longer than a block may be. */
+const MAX_CHUNKS = 2 ** 18
 
 /** The chunks of a part of a file: packed ids, and lengths. */
 export interface PartChunks {
@@ -37,6 +39,7 @@ export class JournalWriter {
   }
 
   add({ path, signature, offset, ids, lengths }: ReadPart): void {
+    if (lengths.length > MAX_CHUNKS) return
     const writer = new ByteWriter(18 + path.length + signature.length + lengths.length * (ID_BYTES + 4))
     writer.u8(TYPE.part).u32(path.length).bytes(fromByteString(path)).u8(signature.length).ascii(signature)
     writer.u64(offset).u32(lengths.length).bytes(ids)
@@ -90,7 +93,7 @@ export class JournalReader {
   #readHeader(): number | undefined {
     const bytes = this.#blocks.take(10)
     if (bytes?.[0] !== TYPE.header || bytes[1] !== VERSION) return undefined
-    return new ByteReader(bytes.subarray(2), 'journal').u64()
+    return readU64(bytes, 2)
   }
 
   #readPart(): PlacedPart | undefined {
@@ -99,9 +102,9 @@ export class JournalReader {
     const signature = path && this.#blocks.takeSized(1)
     const head = signature && this.#blocks.take(12)
     if (!head) return undefined
-    const reader = new ByteReader(head, 'journal')
-    const offset = reader.u64()
-    const count = reader.u32()
+    const offset = readU64(head, 0)
+    const count = bufferView(head).readUInt32LE(8)
+    if (count > MAX_CHUNKS) return undefined
     const ids = this.#blocks.take(count * ID_BYTES)
     const encoded = ids && this.#blocks.take(count * 4)
     if (!encoded) return undefined
@@ -110,6 +113,9 @@ export class JournalReader {
     return { path: name, place: placeInWalk(name), signature: toByteString(signature), offset, ids, lengths }
   }
 }
+
+/** What is beyond the integers that numbers can hold is no offset or time that anybody asks for. */
+const readU64 = (bytes: Uint8Array, at: number): number => Number(bufferView(bytes).readBigUInt64LE(at))
 
 /** Compares as the walk goes: names bytewise, and what is in a directory before what comes after it. */
 const placeInWalk = (path: ByteString): string => path.replaceAll('/', '\0')

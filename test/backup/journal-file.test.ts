@@ -1,7 +1,8 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { BlockWriter } from '../../src/backup/checked-blocks.ts'
 import { JournalReader, JournalWriter, type PartChunks, type ReadPart } from '../../src/backup/journal-file.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
 import { ID_BYTES } from '../../src/base/ids.ts'
@@ -152,3 +153,24 @@ test('another file is no journal', () => {
   expect(findAll(PARTS)).toEqual(PARTS.map(() => false))
   expect(() => new JournalReader(join(tmp.path, 'missing'))).toThrow('ENOENT')
 })
+
+test('numbers that nobody wrote end it, under sound checksums, too', () => {
+  const record = Buffer.concat([Buffer.from('P'), u32(2), Buffer.from('/f'), Buffer.of(1), Buffer.from('s')])
+  const header = Buffer.from([0x4a, 1, 5, 0, 0, 0, 0, 0, 0, 0])
+  for (const numbers of [
+    Buffer.concat([Buffer.alloc(8, 0xff), u32(1)]),
+    Buffer.concat([Buffer.alloc(8), u32(2 ** 32 - 1)]),
+  ]) {
+    const blocks = new BlockWriter(file, 100)
+    blocks.push(Buffer.concat([header, record, numbers, Buffer.alloc(ID_BYTES), u32(100)]))
+    blocks.close()
+    expect(findAll([part('/f', 0, [100])])).toEqual([false])
+    rmSync(file)
+  }
+})
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
