@@ -7,13 +7,16 @@ import { join } from 'node:path'
 const buffer = new Uint8Array(1 << 20)
 
 /**
- * Uses up to 5 GB of free memory once and gives it back. A virtual machine's host hands memory out only when it is first
+ * Uses so much of the free memory once, half of it at most, and gives it back. A virtual machine's host hands memory out only when it is first
  * used, and may take back what is free: whoever writes many files then waits for the host. The same `cp` of 2 GB
  * took from 0.6 to 5.9 s.
  */
-export function touchFreeMemory(): void {
-  const gigabytes = Math.min(5, Math.floor(freemem() / 2e9))
-  spawnSync(process.execPath, ['-e', `for (let i = 0; i < ${gigabytes}; i++) Buffer.allocUnsafeSlow(1e9).fill(1)`])
+export function touchFreeMemory(bytes: number): void {
+  const megabytes = Math.ceil(Math.min(bytes, freemem() / 2) / 1e6)
+  spawnSync(process.execPath, [
+    '-e',
+    `const kept = []; while (kept.length * 100 < ${megabytes}) kept.push(Buffer.allocUnsafeSlow(1e8).fill(1))`,
+  ])
 }
 
 /** Reads every file below `dir`, if it is there, so that all of them are in the page cache, whoever comes first. */

@@ -70,7 +70,7 @@ export class Workplace {
     const before = await sizeOf(this.#repo)
     for (const place of READ_FIRST[verb]) await warm(this.#place[place])
     spawnSync('sync') // or this step would pay for what the last one left in memory
-    if (WRITES_MUCH.has(verb)) touchFreeMemory()
+    if (WRITES_MUCH.has(verb)) touchFreeMemory(2 * (await sizeOf(this.source)))
     const cost = await this.run(verb)
     const repositoryBytes = await sizeOf(this.#repo)
     return { ...cost, growthBytes: repositoryBytes - before, repositoryBytes }
