@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { ByteReader, type ByteString, ByteWriter, fromByteString, toByteString } from '../base/bytes.ts'
+import { type ByteString, ByteWriter, bufferView, fromByteString, toByteString } from '../base/bytes.ts'
 import { makeDirectories } from '../base/directories.ts'
 import { errnoOf } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
@@ -179,9 +179,10 @@ export class FileCacheReader implements Disposable {
   #readHeader(): number {
     const bytes = this.#blocks.take(10)
     if (!bytes) return Number.POSITIVE_INFINITY
-    const reader = new ByteReader(bytes, 'file cache')
-    const known = reader.u8() === TYPE.header && reader.u8() === VERSION
-    return known ? reader.u64() : Number.POSITIVE_INFINITY
+    const header = bufferView(bytes)
+    const startMs = Number(header.readBigUInt64LE(2))
+    const isKnown = header[0] === TYPE.header && header[1] === VERSION && Number.isSafeInteger(startMs)
+    return isKnown ? startMs : Number.POSITIVE_INFINITY
   }
 
   #advance(): void {
