@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { type ByteString, displayBytes, fromByteString } from '../base/bytes.ts'
+import { WRITE_BYTES } from '../base/writing.ts'
 import { describeFailure } from './failure.ts'
 import type { TaskFailure } from './tasks.ts'
 
@@ -21,7 +22,8 @@ export class TargetFiles implements Disposable {
     if (this.#failed.has(path)) return false
     try {
       const fd = this.#fd(path)
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(fd, bytes, done, Math.min(bytes.length - done, WRITE_BYTES), offset + done)
       return true
     } catch (error) {
       this.#failed.add(path)
