@@ -22,14 +22,18 @@ execFileSync(
   ],
   { cwd: folder, stdio: 'inherit' },
 )
-execFileSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', 'test/native/kernel.test.ts'], {
-  cwd: root,
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    NODE_OPTIONS: '--conditions=sanitize',
-    LD_PRELOAD: execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(),
-    ASAN_OPTIONS: 'detect_leaks=0', // V8 keeps what it has to the end
-    UBSAN_OPTIONS: 'print_stacktrace=1',
+execFileSync(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', 'test/native/kernel.test.ts', 'test/native/products.test.ts'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '--conditions=sanitize',
+      LD_PRELOAD: execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(),
+      ASAN_OPTIONS: 'detect_leaks=0', // V8 keeps what it has to the end
+      UBSAN_OPTIONS: 'print_stacktrace=1',
+    },
   },
-})
+)

@@ -1,15 +1,17 @@
 import { createRequire } from 'node:module'
+import { crc32 } from 'node:zlib'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { GEAR_HIGH, GEAR_LOW, MASKS } from './gear.ts'
 import type { HashChunks } from './hash.ts'
+import type { AddProducts } from './products.ts'
 import type { CutParameters, FindCuts } from './scan.ts'
 import type { ApplyXorKey } from './xor-key.ts'
 
 /**
  * The addon in C of `src/native/kernel`, built at install where that is possible (`kernel/build.mjs`). It does the same
- * as TypeScript and OpenSSL do, faster: `findCuts` of scan.ts, and `hashChunks` of hash.ts by hashing several chunks at
- * once in the lanes of vector instructions. Everything works without it.
+ * as TypeScript and OpenSSL do, faster: `findCuts` of scan.ts, `hashChunks` of hash.ts by hashing several chunks at once in
+ * the lanes of vector instructions, and `addProducts` of products.ts. Everything works without it.
  */
 export interface Kernel {
   /** How it hashes. */
@@ -19,10 +21,14 @@ export interface Kernel {
   /** Undefined where OpenSSL is as fast. For a single chunk it always is. */
   readonly hashChunks: HashChunks | undefined
   readonly applyXorKey: ApplyXorKey
+  /** Undefined where the addon is from before it had them. */
+  readonly addProducts: AddProducts | undefined
 }
 
 /** Ways to hash, by the instructions that they need. */
 export type HashPath = 'avx512' | 'avx2' | 'neon' | 'portable'
+/** Ways to multiply. */
+export type ProductsPath = 'gfni512' | 'gfni256' | 'avx2' | 'portable'
 
 /** What the addon exports. It checks all that it is given, and throws RangeError for what does not fit. */
 export interface Addon {
@@ -37,6 +43,8 @@ export interface Addon {
   readonly applyXorKey: ApplyXorKey
   /** Those that the processor and the operating system can run, the fastest first. */
   readonly hashChunks: Readonly<Partial<Record<HashPath, HashChunks>>>
+  /** The same; absent in an addon that was built from older sources. */
+  readonly addProducts?: Readonly<Partial<Record<ProductsPath, AddProducts>>>
 }
 
 let found: { readonly kernel: Kernel | undefined } | undefined
@@ -77,7 +85,15 @@ export function pickKernel(load: () => Addon | undefined, forced: string | undef
     createFindCuts: (parameters) => createKernelFindCuts(addon, parameters),
     hashChunks: path && addon.hashChunks[path],
     applyXorKey: addon.applyXorKey,
+    addProducts: pickProducts(addon, forced),
   }
+}
+
+/** The fastest that is right; where another path is forced for hashing, one that needs no more than that. */
+function pickProducts({ addProducts = {} }: Addon, forced: string | undefined): AddProducts | undefined {
+  const paths: readonly ProductsPath[] = ['gfni512', 'gfni256', 'avx2', 'portable']
+  const allowed = paths.slice(forced === 'portable' || forced === 'avx2' ? paths.indexOf(forced) : 0)
+  return allowed.map((path) => addProducts[path]).find((add) => add && multipliesRight(add))
 }
 
 /** `FindCuts` of the addon. */
@@ -127,6 +143,17 @@ function xorsRight({ applyXorKey }: Addon): boolean {
 }
 
 const KNOWN_XORED = '505050555755565a5253515754545459535152565657555b505050'
+
+/** Whether rows long enough for every kind of step, of five sources and two targets, become what the reference makes of them. */
+function multipliesRight(addProducts: AddProducts): boolean {
+  const sources = Uint8Array.from({ length: 5 * 203 }, (_, i) => (i * i * 31) >>> 7)
+  const targets = new Uint8Array(2 * 203).fill(7)
+  addProducts(Uint8Array.of(1, 2, 0x53, 0xca, 255, 0, 128, 3, 29, 77), sources, targets, 203)
+  return crc32(targets) === KNOWN_PRODUCTS
+}
+
+const KNOWN_PRODUCTS = 3400283129
+
 const KNOWN_ENDS = '199,469,775,986,1278,1427,2148,2225,2493,3517,4541,5565,6001'
 
 /** From the package's root, whose package.json says where `#kernel` is: `dist` has one of its own. */

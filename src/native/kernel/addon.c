@@ -6,11 +6,14 @@
 #include <node_api.h>
 #include <stdlib.h>
 
+#include "products.h"
 #include "scan.h"
 #include "sha3.h"
 #include "xor.h"
 
 #define MAX_CHUNK_BYTES (1u << 24)
+/* Of products: more could not be told apart by the elements of the field. */
+#define MAX_ROWS 256
 
 /* An array's elements, valid until the call returns. What is detached has none. */
 struct array {
@@ -127,21 +130,52 @@ static napi_value js_apply_xor_key(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* addProducts(coefficients, sources, targets, length), with the implementation that `data` points to */
+static napi_value js_add_products(napi_env env, napi_callback_info info) {
+  napi_value arguments[6];
+  void *data;
+  struct array coefficients, sources, targets;
+  size_t length;
+  if (!get_arguments(env, info, arguments, &data)) return refuse(env, "arguments out of reach");
+  if (!get_array(env, arguments[0], napi_uint8_array, &coefficients) ||
+      !get_array(env, arguments[1], napi_uint8_array, &sources) ||
+      !get_array(env, arguments[2], napi_uint8_array, &targets))
+    return refuse(env, "coefficients, sources and targets must be Uint8Arrays");
+  if (!get_u32(env, arguments[3], &length) || length == 0 || sources.length % length != 0 || targets.length % length != 0)
+    return refuse(env, "sources and targets must be rows of so many bytes");
+  const size_t source_count = sources.length / length, target_count = targets.length / length;
+  if (source_count > MAX_ROWS || target_count > MAX_ROWS || coefficients.length != source_count * target_count)
+    return refuse(env, "there must be a coefficient for each source and target");
+
+  const struct products_implementation *implementation = data;
+  const struct products products = {coefficients.data, sources.data, source_count, targets.data, target_count, length};
+  implementation->add(&products, 0);
+  return NULL;
+}
+
 static bool add_function(napi_env env, napi_value object, const char *name, napi_callback callback, const void *data) {
   napi_value function;
   return napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, (void *)data, &function) == napi_ok &&
          napi_set_named_property(env, object, name, function) == napi_ok;
 }
 
-/* { findCuts, applyXorKey, hashChunks: { avx512?, avx2?, neon?, portable } }: what this processor can run, the fastest first */
+static bool add_object(napi_env env, napi_value object, const char *name, napi_value *added) {
+  return napi_create_object(env, added) == napi_ok && napi_set_named_property(env, object, name, *added) == napi_ok;
+}
+
+/*
+ * { findCuts, applyXorKey, hashChunks: { avx512?, avx2?, neon?, portable }, addProducts: { gfni512?, gfni256?, avx2?,
+ * portable } }: what this processor can run, the fastest first
+ */
 NAPI_MODULE_INIT() {
-  napi_value implementations;
-  bool done = napi_create_object(env, &implementations) == napi_ok &&
-              napi_set_named_property(env, exports, "hashChunks", implementations) == napi_ok &&
+  napi_value hashes, products;
+  bool done = add_object(env, exports, "hashChunks", &hashes) && add_object(env, exports, "addProducts", &products) &&
               add_function(env, exports, "findCuts", js_find_cuts, NULL) &&
               add_function(env, exports, "applyXorKey", js_apply_xor_key, NULL);
   for (const struct sha3_implementation *it = sha3_implementations(); done && it->name; it++)
-    done = add_function(env, implementations, it->name, js_hash_chunks, it);
+    done = add_function(env, hashes, it->name, js_hash_chunks, it);
+  for (const struct products_implementation *it = products_implementations(); done && it->name; it++)
+    done = add_function(env, products, it->name, js_add_products, it);
   if (!done) napi_throw_error(env, NULL, "the kernel cannot be set up");
   return exports;
 }

@@ -4,6 +4,11 @@
       'target_name': 'kernel',
       'sources': [
         'addon.c',
+        'products-avx2.c',
+        'products-gfni256.c',
+        'products-gfni512.c',
+        'products-implementations.c',
+        'products-portable.c',
         'scan.c',
         'sha3-avx2.c',
         'sha3-avx512.c',
