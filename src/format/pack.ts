@@ -29,7 +29,7 @@ export const MAX_PACK_BYTES: number = 2 ** 30
 const VERSION = 1
 const SIGNATURE = 'CKPACK'
 const END_SIGNATURE = 'CKPKEND\n'
-const CLASS_CODES = { data: 1, meta: 2 } as const
+export const PACK_CLASS_CODES = { data: 1, meta: 2 } as const
 
 /** One object of a pack. Borrowed views, valid as long as the trailer's bytes. */
 export interface PackEntry extends ObjectHeader {
@@ -43,7 +43,7 @@ export function encodePackHeader(packClass: PackClass, random: Uint8Array): Uint
   return new ByteWriter(PACK_HEADER_BYTES)
     .ascii(SIGNATURE)
     .u8(VERSION)
-    .u8(CLASS_CODES[packClass])
+    .u8(PACK_CLASS_CODES[packClass])
     .bytes(random)
     .finish()
 }
@@ -54,9 +54,12 @@ export function decodePackHeader(bytes: Uint8Array, file: string): PackClass {
   const version = reader.u8()
   if (version !== VERSION) reader.fail(`a pack of unknown version ${version}`, 6)
   const code = reader.u8()
-  if (code === CLASS_CODES.data) return 'data'
-  if (code === CLASS_CODES.meta) return 'meta'
-  return reader.fail(`a pack of unknown class ${code}`, 7)
+  return packClassOfCode(code) ?? reader.fail(`a pack of unknown class ${code}`, 7)
+}
+
+export function packClassOfCode(code: number): PackClass | undefined {
+  if (code === PACK_CLASS_CODES.data) return 'data'
+  return code === PACK_CLASS_CODES.meta ? 'meta' : undefined
 }
 
 /** The class of pack that objects of `kind` go into: data and metadata never share one. */

@@ -29,7 +29,7 @@ interface Dump {
 }
 
 const document = readFileSync(join(import.meta.dirname, '../../FORMAT.md'), 'utf8')
-const examples = readExamples(document.slice(document.indexOf('## 15. A worked example')))
+const examples = readExamples(document.slice(document.indexOf('## 16. A worked example')))
 const { 'A config': config, 'A pack of two chunks': pack, 'A snapshot': snapshot } = examples as Record<string, Dump>
 
 /** The hex dumps below headings of the third level. Their lines must follow one another. */
