@@ -1,9 +1,9 @@
 /** What kind of file: each has its own folder (FORMAT.md §1). */
-export type FileKind = 'config' | 'data' | 'meta' | 'snapshots' | 'locks'
+export type FileKind = 'config' | 'settings' | 'data' | 'meta' | 'parity' | 'snapshots' | 'locks'
 
 /**
  * Immutable named files in one place. Knows nothing of chunks, packs or snapshots.
- * Names are 1 to 64 lower-case hex digits; the one file of kind `config` is called by the empty name.
+ * Names are 1 to 64 lower-case hex digits; the one file of kind `config`, or `settings`, is called by the empty name.
  */
 export interface Backend extends AsyncDisposable {
   /** Where it is, for people. */
@@ -12,6 +12,8 @@ export interface Backend extends AsyncDisposable {
   readonly localDirectory: string | undefined
   /** Stores the concatenation of `parts` (borrowed until settled), all or nothing; durable once resolved. Rejects EXISTS, NO_SPACE, DENIED, IO. */
   put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
+  /** As `put`, but in the place of the file of that name, if there is one: at any time there is the old one or the new. Rejects NO_SPACE, DENIED, IO. */
+  replace(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
   /** Begins a file whose name is not known yet. Rejects as `put`. */
   begin(kind: FileKind): Promise<UnnamedFile>
   /**

@@ -6,7 +6,7 @@ import { type FileSystem, nodeFileSystem } from './file-system.ts'
 import { TemporaryFile } from './temporary-file.ts'
 
 /** Kinds that hold many files are spread over 256 folders by the first two digits of the name. */
-const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta'])
+const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta', 'parity'])
 const FOLDERS = ['data', 'meta', 'snapshots', 'locks', 'tmp'] as const
 /** What is in these is worth keeping; in the others lies what unfinished runs have left behind. */
 const KEPT_FOLDERS: ReadonlySet<string> = new Set(['data', 'meta', 'snapshots'])
@@ -93,6 +93,24 @@ class LocalBackend implements Backend {
     }
   }
 
+  async replace(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const { folder, path } = this.#locate(kind, name)
+    try {
+      if (SPREAD.has(kind)) await this.#makeFolder(folder)
+      const file = await this.#begin()
+      try {
+        await file.append(parts)
+        await file.finish()
+        await this.#files.rename(file.path, path)
+        await this.#files.syncDirectory(folder)
+      } finally {
+        await file.discard()
+      }
+    } catch (error) {
+      throw this.#cannotWrite(error, kind, name)
+    }
+  }
+
   async begin(kind: FileKind): Promise<UnnamedFile> {
     const refuse = (error: unknown): never => {
       throw fileError(`cannot write a new file to ${join(this.location, kind)}`, error, { kind })
@@ -135,6 +153,8 @@ class LocalBackend implements Backend {
   /** Synced once in each process, even if it is there: who made it may have died before its name was durable. */
   async #makeFolder(folder: string): Promise<void> {
     if (this.#durableFolders.has(folder)) return
+    const parent = dirname(folder)
+    if (parent === join(this.location, 'parity')) await this.#makeFolder(parent) // which comes with its first file
     await makeDirectory(this.#files, folder)
     await this.#files.syncDirectory(dirname(folder))
     this.#durableFolders.add(folder)
@@ -241,7 +261,7 @@ class LocalBackend implements Backend {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #locate(kind: FileKind, name: string): { folder: string; path: string } {
-    if (kind === 'config') return { folder: this.location, path: join(this.location, 'config') }
+    if (kind === 'config' || kind === 'settings') return { folder: this.location, path: join(this.location, kind) }
     if (!NAME.test(name)) throw new RangeError(`not a name of a stored file: ${JSON.stringify(name)}`)
     const folder = SPREAD.has(kind) ? join(this.location, kind, name.slice(0, 2)) : join(this.location, kind)
     return { folder, path: join(folder, name) }

@@ -10,14 +10,14 @@ export interface BackendUnderTest extends AsyncDisposable {
   readonly addStranger: (kind: FileKind, name: string) => Promise<void>
 }
 
-const KINDS = ['data', 'meta', 'snapshots', 'locks'] as const
+const KINDS = ['data', 'meta', 'parity', 'snapshots', 'locks'] as const
 const NAME = 'ab'.repeat(32)
 const BYTES = seededBytes('contract', 1000)
 
 /** What every backend promises: see src/backend/backend.ts. */
 export function backendContract(name: string, make: () => Promise<BackendUnderTest>): void {
   describe(`${name} keeps the contract of backends`, () => {
-    for (const kind of [...KINDS, 'config'] as const) describe(kind, () => storesFiles(make, kind))
+    for (const kind of [...KINDS, 'config', 'settings'] as const) describe(kind, () => storesFiles(make, kind))
     describe('listing', () => listsFiles(make))
   })
 }
@@ -33,7 +33,7 @@ export async function namesOf(backend: Backend, kind: FileKind): Promise<string[
 }
 
 function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): void {
-  const name = kind === 'config' ? '' : NAME
+  const name = kind === 'config' || kind === 'settings' ? '' : NAME
 
   test('what was put is got, whole and in parts', async () => {
     await using here = await make()
@@ -154,6 +154,16 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
   })
 
+  test('unless it is to be, at once and whole', async () => {
+    await using here = await make()
+    const { backend } = here
+    await backend.replace(kind, name, [BYTES])
+    expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
+    await backend.replace(kind, name, [Buffer.from('ot'), Buffer.from('her')])
+    expect(Buffer.from(await backend.get(kind, name)).toString()).toBe('other')
+    expect(await backend.removeLeftovers()).toBe(0)
+  })
+
   test('of several who put the same name, one succeeds', async () => {
     await using here = await make()
     const puts = Array.from({ length: 8 }, (_, i) => here.backend.put(kind, name, [Buffer.from(`from ${i}`)]))
@@ -187,9 +197,10 @@ function listsFiles(make: () => Promise<BackendUnderTest>): void {
   test('every file of one kind, once, and not those of others', async () => {
     await using here = await make()
     const names = Array.from({ length: 300 }, (_, i) => seededBytes(i, 32).toString('hex')).sort()
-    for (const [i, name] of names.entries()) await here.backend.put(KINDS[i % 4]!, name, [BYTES.subarray(0, 3)])
+    for (const [i, name] of names.entries())
+      await here.backend.put(KINDS[i % KINDS.length]!, name, [BYTES.subarray(0, 3)])
     for (const [k, kind] of KINDS.entries())
-      expect(await namesOf(here.backend, kind)).toEqual(names.filter((_, i) => i % 4 === k))
+      expect(await namesOf(here.backend, kind)).toEqual(names.filter((_, i) => i % KINDS.length === k))
   })
 
   test('strangers are passed over', async () => {

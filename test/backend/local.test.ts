@@ -25,7 +25,7 @@ backendContract('the local backend', async () => {
   return {
     backend: localBackend(folder.path),
     addStranger: async (kind, name) => {
-      const directory = join(folder.path, kind, kind === 'data' || kind === 'meta' ? NAME.slice(0, 2) : '')
+      const directory = join(folder.path, kind, ['data', 'meta', 'parity'].includes(kind) ? NAME.slice(0, 2) : '')
       await writeFile(join(directory, name), 'stranger')
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
@@ -41,8 +41,10 @@ const filesIn = (directory: string): string[] =>
 describe('files lie where the format says', () => {
   test.each<[FileKind, string, string]>([
     ['config', '', 'config'],
+    ['settings', '', 'settings'],
     ['data', NAME, `data/ab/${NAME}`],
     ['meta', NAME, `meta/ab/${NAME}`],
+    ['parity', NAME, `parity/ab/${NAME}`],
     ['snapshots', NAME, `snapshots/${NAME}`],
     ['locks', NAME, `locks/${NAME}`],
   ])('%s', async (kind, name, path) => {
@@ -53,8 +55,8 @@ describe('files lie where the format says', () => {
 
   test('and nobody else can read them', async () => {
     await using folder = await repositoryFolder()
-    for (const kind of ['config', 'data', 'meta', 'snapshots', 'locks'] as const)
-      await localBackend(folder.path).put(kind, kind === 'config' ? '' : NAME, [BYTES])
+    for (const kind of ['config', 'settings', 'data', 'meta', 'parity', 'snapshots', 'locks'] as const)
+      await localBackend(folder.path).put(kind, kind === 'config' || kind === 'settings' ? '' : NAME, [BYTES])
     for (const path of ['', ...(readdirSync(folder.path, { recursive: true }) as string[])]) {
       const stats = statSync(join(folder.path, path))
       expect([path, stats.mode & 0o777]).toEqual([path, stats.isDirectory() ? 0o700 : 0o600])
@@ -141,6 +143,35 @@ describe('a put is durable once it resolves', () => {
     ])
     await expect(backend.put('snapshots', NAME, [BYTES])).rejects.toMatchObject({ code: 'EXISTS' })
     expect(filesIn(folder.path)).toEqual([`snapshots/${NAME}`])
+  })
+
+  test('a replacement, too, and whatever call fails, there is the old file or the new one', async () => {
+    for (let failing = 0; ; failing++) {
+      await using folder = await repositoryFolder()
+      await localBackend(folder.path).put('snapshots', NAME, [BYTES])
+      const { backend, traced } = watched(folder.path, (_, number) => (number === failing ? 'EIO' : undefined))
+      const outcome = await backend.replace('snapshots', NAME, [BYTES.subarray(1)]).catch((error: unknown) => error)
+      const there = await localBackend(folder.path).get('snapshots', NAME)
+      expect([BYTES.length, BYTES.length - 1]).toContain(there.length)
+      expect(filesIn(folder.path).filter((path) => path.startsWith('snapshots'))).toEqual([`snapshots/${NAME}`])
+      if (outcome) expect(outcome).toMatchObject({ code: 'IO' })
+      else expect(there.length).toBe(BYTES.length - 1)
+      if (failing < traced().length) continue
+      expect(traced()).toEqual([...WRITTEN, 'rename snapshots/NAME', 'syncDirectory snapshots', 'remove tmp/?'])
+      break
+    }
+  })
+
+  test('the folder of parity comes with its first file, and its name is durable before that', async () => {
+    await using folder = await repositoryFolder()
+    const { backend, traced } = watched(folder.path)
+    expect(await namesOf(backend, 'parity')).toEqual([])
+    await backend.put('parity', NAME, [BYTES])
+    const made = traced().filter((call) => /Directory/.test(call))
+    expect(made).toEqual([
+      ...['makeDirectory parity', 'syncDirectory', 'makeDirectory parity/ab', 'syncDirectory parity'],
+      'syncDirectory parity/ab',
+    ])
   })
 
   test('a removal, too', async () => {

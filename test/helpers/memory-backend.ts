@@ -29,6 +29,10 @@ export function memoryBackend(): MemoryFiles {
     localDirectory: undefined,
     files,
     put,
+    async replace(kind, name, parts) {
+      files.delete(pathOf(kind, name))
+      await put(kind, name, parts)
+    },
     begin: (kind) => beginInMemory((name, parts) => put(kind, name, parts)),
     async get(kind: FileKind, name: string, range?: ByteRange) {
       const bytes = find(kind, name)
@@ -76,6 +80,7 @@ export async function beginInMemory(put: (name: string, parts: Uint8Array[]) => 
 const NAME = /^[0-9a-f]{1,64}$/
 
 function pathOf(kind: FileKind, name: string): string {
-  if (kind !== 'config' && !NAME.test(name)) throw new RangeError(`not a name of a stored file: ${name}`)
-  return kind === 'config' ? kind : `${kind}/${name}`
+  if (kind === 'config' || kind === 'settings') return kind
+  if (!NAME.test(name)) throw new RangeError(`not a name of a stored file: ${name}`)
+  return `${kind}/${name}`
 }

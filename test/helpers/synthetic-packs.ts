@@ -49,6 +49,10 @@ export class MemoryBackend implements Backend {
     this.#files.set(`${kind}/${name}`, Buffer.concat(parts))
   }
 
+  async replace(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    await this.put(kind, name, parts)
+  }
+
   begin(kind: FileKind): Promise<UnnamedFile> {
     return beginInMemory((name, parts) => this.put(kind, name, parts))
   }
