@@ -7,15 +7,18 @@ import { raceCompress } from './micro/compress.ts'
 import { raceHash } from './micro/hash.ts'
 import { raceIndex } from './micro/index.ts'
 import { racePacks } from './micro/packs.ts'
+import { raceParity } from './micro/parity.ts'
 import { raceScan } from './micro/scan.ts'
 import { type MicroTable, renderTable } from './micro/table.ts'
 import { commandLine, parseCount, parseNames } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
-const PARTS = ['scan', 'hash', 'compress', 'packs', 'index'] as const
+const PARTS = ['scan', 'hash', 'compress', 'parity', 'packs', 'index'] as const
 
 const program = new Command('npm run bench:micro --')
-  .description('Measures finding cuts, hashing, compressing, packs and the index, by every implementation there is.')
+  .description(
+    'Measures finding cuts, hashing, compressing, parity, packs and the index, by every implementation there is.',
+  )
   .option('--only <parts>', `some of ${PARTS.join(',')}`, parseNames(PARTS), [...PARTS])
   .option('--objects <number>', 'how many the index has', parseCount, 1_000_000)
   .option('--quick', 'less of everything, for a rough look', false)
@@ -30,6 +33,7 @@ const races: Record<(typeof PARTS)[number], () => Promise<MicroTable>> = {
   scan: () => raceScan(addon, options),
   hash: () => raceHash(addon, options),
   compress: () => raceCompress(options),
+  parity: () => raceParity(addon, options),
   packs: () => racePacks(dir, options),
   index: () => raceIndex(dir, quick ? objects / 10 : objects),
 }

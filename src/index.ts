@@ -53,6 +53,13 @@ export {
   repairSnapshots,
 } from './maintain/repair-snapshots.ts'
 export { type RetaggedSnapshot, retag, type TagChange } from './maintain/retag.ts'
+export {
+  type ParityState,
+  parityState,
+  type SetParityOptions,
+  type SetParityResult,
+  setParity,
+} from './maintain/set-parity.ts'
 export type { Environment } from './repository/environment.ts'
 export { compilePatterns, type PathMatcher } from './repository/path-patterns.ts'
 export type { Repository } from './repository/repository.ts'

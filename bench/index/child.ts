@@ -76,6 +76,7 @@ function backendOf(packs: number): Backend {
       if (kind === 'data') for (let pack = 0; pack < packs; pack++) yield packId(pack)
     },
     put: never,
+    replace: never,
     begin: never,
     get: never,
     stat: never,

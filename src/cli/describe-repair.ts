@@ -19,8 +19,15 @@ export function tellRepairedIndex(output: Output, { packs, objects, unreadable }
 }
 
 export function tellRepairedPacks(output: Output, repaired: readonly RepairedPack[], dryRun: boolean): number {
-  for (const { packClass, id, salvaged, lost } of repaired) {
-    output.json({ message_type: 'pack', id, pack_class: packClass, salvaged, lost })
+  for (const { packClass, id, salvaged, lost, healed, parityOnly } of repaired) {
+    const parity = { blocks_healed: healed, parity_only: parityOnly }
+    output.json({ message_type: 'pack', id, pack_class: packClass, salvaged, lost, ...parity })
+    if (healed !== undefined || parityOnly) {
+      const what = healed === undefined ? 'its parity is damaged, and' : `${countOf(healed, 'block')} of it`
+      const done = healed === undefined ? 'written again' : 'healed'
+      output.print(`${packClass}/${shortId(id)}: ${what} ${dryRun ? `can be ${done}` : done}`)
+      continue
+    }
     const losses = lost === undefined ? 'an unknown number' : formatCount(lost)
     output.print(
       `${packClass}/${shortId(id)}: ${formatCount(salvaged)} ${dryRun ? 'can be saved' : 'saved'}, ${losses} lost`,

@@ -27,6 +27,12 @@ export function parsePercent(text: string): number | undefined {
   return match && share <= 1 ? share : undefined
 }
 
+/** `10` or `10%`: whole percents from 0 to 100. `undefined` for anything else. */
+export function parseParity(text: string): number | undefined {
+  const percent = /^(\d{1,3})%?$/.exec(text)?.[1]
+  return percent !== undefined && Number(percent) <= 100 ? Number(percent) : undefined
+}
+
 /** A whole number with commas between thousands. Not by `toLocaleString`, which takes 15 ms to load what it knows of languages. */
 export const formatCount = (count: number): string => String(count).replace(/\B(?=(?:\d{3})+$)/g, ',')
 

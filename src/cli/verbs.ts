@@ -105,6 +105,12 @@ export const VERBS: readonly VerbEntry[] = [
     load: async () => (await import('./commands/tag.ts')).tag,
   },
   {
+    name: 'parity',
+    summary: 'keep what damaged packs can be healed from',
+    group: CARE,
+    load: async () => (await import('./commands/parity.ts')).parity,
+  },
+  {
     name: 'repair',
     summary: 'make the best of damage',
     group: CARE,

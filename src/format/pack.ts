@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { ByteReader, ByteWriter, badFormat } from '../base/bytes.ts'
 import { ID_BYTES, type PackId, packIdAt } from '../base/ids.ts'
 import { sha3_256 } from '../native/hash.ts'
 import {
@@ -20,6 +20,12 @@ import {
  *     footer  = u32 count | u32 trailerLength | u64 packLength | pack id (32) | u32 flags | u32 CRC-32 | "CKPKEND\n"
  */
 export type PackClass = 'data' | 'meta'
+
+/** A pack by its file. */
+export interface PackName {
+  readonly packClass: PackClass
+  readonly id: PackId
+}
 
 export const PACK_HEADER_BYTES = 16
 export const PACK_ENTRY_BYTES = 48
@@ -147,4 +153,14 @@ export function decodePackTrailer(
   reader.end()
   if (end !== footer.trailerOffset) reader.fail(`records that end at ${end}, not at the trailer`)
   return entries
+}
+
+/** What a pack holds, given all its bytes. Throws TRUNCATED, BAD_FORMAT, or CORRUPT when it is not the pack of that name. */
+export function decodePack(bytes: Uint8Array, { packClass, id }: PackName, file: string): PackEntry[] {
+  const header = bytes.subarray(0, PACK_HEADER_BYTES)
+  const end = Math.max(0, bytes.length - PACK_FOOTER_BYTES)
+  const footer = decodePackFooter(bytes.subarray(end), file, bytes.length)
+  if (footer.id !== id) throw corrupt(file, end, `pack ${footer.id} under another name`)
+  if (decodePackHeader(header, file) !== packClass) throw badFormat(file, 7, `not a ${packClass} pack`)
+  return decodePackTrailer(bytes.subarray(footer.trailerOffset, end), header, footer, file)
 }

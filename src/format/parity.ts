@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { ByteReader, ByteWriter, badFormat } from '../base/bytes.ts'
-import { ID_BYTES, idBytes, type PackId, packIdAt } from '../base/ids.ts'
+import { ID_BYTES, idBytes, packIdAt } from '../base/ids.ts'
 import { addProducts, reciprocal } from '../native/products.ts'
-import { MAX_PACK_BYTES, PACK_CLASS_CODES, type PackClass, packClassOfCode } from './pack.ts'
+import { MAX_PACK_BYTES, PACK_CLASS_CODES, type PackName, packClassOfCode } from './pack.ts'
 
 /**
  * Parity: FORMAT.md §14.
@@ -12,9 +12,7 @@ import { MAX_PACK_BYTES, PACK_CLASS_CODES, type PackClass, packClassOfCode } fro
  *              | u32 flags | u32 CRC-32 of what is before
  *     table  = u32 CRC-32 of each block of the pack and of each parity block
  */
-export interface ParityHeader {
-  readonly packClass: PackClass
-  readonly id: PackId
+export interface ParityHeader extends PackName {
   /** Length of the pack. */
   readonly packBytes: number
   /** Of the pack's length: 1 to 100. */
@@ -66,6 +64,11 @@ export function parityBytes({ blockBytes, blocks, columns, parityRows }: ParityS
   const parityBlocks = parityRows * columns
   return 2 * (PARITY_HEADER_BYTES + 4 * (blocks + parityBlocks)) + parityBlocks * blockBytes
 }
+
+/** Of any pack's; no more is read. */
+export const MAX_PARITY_BYTES: number = parityBytes(
+  parityShape({ packBytes: MAX_PACK_BYTES, percent: MAX_PARITY_PERCENT }),
+)
 
 /** What a block of a row counts in a parity block: an element of a Cauchy matrix. */
 export const coefficient = (parityRow: number, row: number): number => reciprocal((MAX_ROWS + parityRow) ^ row)
@@ -138,7 +141,7 @@ export function decodeParityHeader(bytes: Uint8Array, file: string): ParityHeade
  * Reads a file of parity, damaged or not, given whose it should be. Throws BAD_FORMAT if neither of its headers can be used.
  * The blocks are a view where the file is whole.
  */
-export function decodeParity(bytes: Uint8Array, pack: Pick<ParityHeader, 'packClass' | 'id'>, file: string): Parity {
+export function decodeParity(bytes: Uint8Array, pack: PackName, file: string): Parity {
   const heads = [headAt(bytes, pack, false, file), headAt(bytes, pack, true, file)]
   const head = heads[0] ?? heads[1]
   if (!head) throw badFormat(file, 0, 'parity of which both headers are damaged')
@@ -163,12 +166,7 @@ interface Head {
 }
 
 /** The first header and its table, or the last; undefined if that is damaged, or of another pack. */
-function headAt(
-  bytes: Uint8Array,
-  { packClass, id }: Pick<ParityHeader, 'packClass' | 'id'>,
-  isLast: boolean,
-  file: string,
-): Head | undefined {
+function headAt(bytes: Uint8Array, { packClass, id }: PackName, isLast: boolean, file: string): Head | undefined {
   const at = isLast ? bytes.length - PARITY_HEADER_BYTES : 0
   const head = bytes.subarray(Math.max(0, at), at + PARITY_HEADER_BYTES)
   let header: ReturnType<typeof decodeParityHeader>

@@ -2,12 +2,11 @@ import { forEachLimited } from '../base/async.ts'
 import { type ChainkeepError, isCode, throwIfInterrupted } from '../base/errors.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import type { ObjectKind } from '../format/object.ts'
-import type { PackEntry } from '../format/pack.ts'
+import type { PackEntry, PackName } from '../format/pack.ts'
 import { isDamage, isUnreadable } from '../repository/damage.ts'
 import type { IndexedPack, ObjectIndex } from '../repository/object-index.ts'
 import { packLength, readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
-import type { PackName } from './replace-packs.ts'
 
 export interface CheckPacksOptions {
   /** `bytes` is how long the pack's file is, if that differs from what was written. */

@@ -6,11 +6,12 @@ import { hashObject } from '../format/object.ts'
 import { isDamage } from '../repository/damage.ts'
 import { vanishedPacks } from '../repository/known-packs.ts'
 import type { SaveObject } from '../repository/lists.ts'
-import type { ObjectIndex } from '../repository/object-index.ts'
+import type { IndexedPack, ObjectIndex } from '../repository/object-index.ts'
 import { markReachable } from '../repository/reachability.ts'
 import type { Repository } from '../repository/repository.ts'
 import { listSnapshots, type StoredSnapshot } from '../repository/snapshots.ts'
 import { checkPacks } from './check-packs.ts'
+import { checkParity } from './check-parity.ts'
 import { DamageFound } from './damage-found.ts'
 import { UsageCounter } from './pack-usage.ts'
 import type { Note, Problem } from './problem.ts'
@@ -70,9 +71,13 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   const notes = [...(await comparePacks(repository, index, damage, options))]
   notes.push(...(await markObjects(repository, index, snapshots, damage, options)))
   notes.push(...(await explainMissing(repository, damage)))
-  const read = await readPacks(repository, index, damage, options)
-  const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
   const packs = [...index.packs()]
+  const chosen = options.readData === undefined ? [] : choosePacks(packs, options.readData)
+  const read = await readPacks(repository, chosen, damage, options)
+  const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
+  const { progress, signal } = options
+  const whole = new Set(chosen.map(({ id }) => id))
+  notes.push(...(await checkParity(repository, packs, damage, { whole, progress, signal })))
   return {
     snapshots: snapshots.length,
     packs: packs.length,
@@ -137,12 +142,11 @@ async function explainMissing(repository: Repository, damage: DamageFound): Prom
 
 async function readPacks(
   repository: Repository,
-  index: ObjectIndex,
+  packs: readonly IndexedPack[],
   damage: DamageFound,
-  { readData, threads, progress, signal }: CheckOptions,
+  { threads, progress, signal }: CheckOptions,
 ): Promise<{ packsRead: number; bytesRead: number }> {
-  if (readData === undefined) return { packsRead: 0, bytesRead: 0 }
-  const packs = choosePacks([...index.packs()], readData)
+  if (packs.length === 0) return { packsRead: 0, bytesRead: 0 }
   return await verifyPacks(repository, packs, {
     onDamagedPack: damage.pack.bind(damage),
     onDamagedObject: damage.object.bind(damage),

@@ -1,12 +1,11 @@
 import { displayBytes } from '../base/bytes.ts'
 import type { ChainkeepError } from '../base/errors.ts'
 import { idBytes, type PackId, type SnapshotId } from '../base/ids.ts'
-import { type PackClass, packClassOf } from '../format/pack.ts'
+import { type PackClass, type PackName, packClassOf } from '../format/pack.ts'
 import type { ObjectIndex } from '../repository/object-index.ts'
 import { OrdinalSet } from '../repository/ordinal-set.ts'
 import type { Reference, ReferenceProblem } from '../repository/reachability.ts'
 import type { Problem } from './problem.ts'
-import type { PackName } from './replace-packs.ts'
 import type { DamagedObject } from './verify-packs.ts'
 
 /** More are counted, but not kept. */
@@ -15,6 +14,8 @@ const MAX_LISTED_PROBLEMS = 1000
 /** Collects what `check` finds: each file's and object's first problem. Memory: some 100 bytes for each. */
 export class DamageFound {
   readonly listed: Problem[] = []
+  /** Those in which anything is damaged. */
+  readonly packs: Map<PackId, PackName> = new Map()
   /** Objects that are in a pack and damaged there, or may be. */
   readonly lost: OrdinalSet
   readonly #index: ObjectIndex
@@ -36,6 +37,7 @@ export class DamageFound {
 
   /** `bytes` is how long the pack's file is, if that differs from what the index knows. */
   pack({ packClass, id }: PackName, { message }: ChainkeepError, bytes?: number): void {
+    this.packs.set(id, { packClass, id })
     const indexed = this.#index.pack(id)
     if (indexed && bytes !== undefined)
       this.#add({ type: 'pack-length', packClass, id, bytes, expectedBytes: indexed.bytes, message })
@@ -45,8 +47,18 @@ export class DamageFound {
     for (let ordinal = indexed.firstOrdinal; ordinal < end; ordinal++) this.lost.add(ordinal)
   }
 
+  parity({ packClass, id }: PackName): void {
+    const message = `parity/${id} is damaged: "chainkeep repair packs" writes it again`
+    this.#add({ type: 'parity-damaged', packClass, id, message })
+  }
+
+  settings({ message }: ChainkeepError): void {
+    this.#add({ type: 'settings-damaged', message })
+  }
+
   object({ pack, offset, entryNumber, kind, id, message }: DamagedObject): void {
     this.#add({ type: 'object-corrupt', kind, id, packClass: pack.packClass, pack: pack.id, offset, message })
+    this.packs.set(pack.id, pack)
     const indexed = this.#index.pack(pack.id)
     if (indexed) this.lost.add(indexed.firstOrdinal + entryNumber)
   }
@@ -62,6 +74,7 @@ export class DamageFound {
     const object = { kind, id, packClass: packClassOf(kind), pack, offset, message: problem.error.message }
     if (problem.type === 'invalid') this.#add({ type: 'object-invalid', ...object, path })
     else {
+      this.packs.set(pack, { packClass: object.packClass, id: pack })
       this.#add({ type: 'object-corrupt', ...object })
       this.lost.add(ordinal)
     }
@@ -90,7 +103,7 @@ export class DamageFound {
 
   /** Answers whether it is new. */
   #add(problem: Problem, isFirst = false): boolean {
-    const key = 'kind' in problem ? `${problem.kind}/${problem.id}` : problem.id
+    const key = keyOf(problem)
     if (this.#seen.has(key)) return false
     this.#seen.add(key)
     if (isFirst) this.listed.unshift(problem)
@@ -98,4 +111,11 @@ export class DamageFound {
     this.listed.splice(MAX_LISTED_PROBLEMS)
     return true
   }
+}
+
+/** Two problems with one key are one. */
+function keyOf(problem: Problem): string {
+  if ('kind' in problem) return `${problem.kind}/${problem.id}`
+  if (problem.type === 'settings-damaged') return problem.type
+  return problem.type === 'parity-damaged' ? `parity/${problem.id}` : problem.id
 }

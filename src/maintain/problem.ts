@@ -18,6 +18,10 @@ export type Problem = { readonly message: string } & (
   | { readonly type: 'pack-unreadable'; readonly packClass: PackClass; readonly id: PackId }
   /** Its file has vanished, with so many objects that snapshots need. Each of them is another problem, `object-missing`. */
   | { readonly type: 'pack-missing'; readonly packClass: PackClass; readonly id: PackId; readonly objects: number }
+  /** The parity of a pack: `repair packs` writes it again. */
+  | { readonly type: 'parity-damaged'; readonly packClass: PackClass; readonly id: PackId }
+  /** What writers are to do is not known. */
+  | { readonly type: 'settings-damaged' }
   /** A snapshot needs it, and no readable pack has it. */
   | { readonly type: 'object-missing'; readonly kind: ObjectKind; readonly id: ObjectId; readonly path: ByteString }
   /** Its stored bytes are damaged: `repair packs` saves the others of the pack. */
@@ -42,3 +46,14 @@ export type Note =
   | { readonly type: 'packs-gone'; readonly packs: readonly PackId[]; readonly message: string }
   /** What no snapshot needs: `prune` frees it. */
   | { readonly type: 'unused'; readonly packs: number; readonly bytes: number; readonly message: string }
+  /** Packs that have less parity than the settings want. */
+  | { readonly type: 'parity-missing'; readonly packs: readonly PackId[]; readonly message: string }
+  /** Of a damaged pack that has parity: how many of its blocks are damaged, and whether they can be computed. */
+  | {
+      readonly type: 'parity-heals'
+      readonly packClass: PackClass
+      readonly pack: PackId
+      readonly blocks: number
+      readonly canHeal: boolean
+      readonly message: string
+    }

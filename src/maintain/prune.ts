@@ -13,6 +13,7 @@ import { markReachable, type ReferenceProblem } from '../repository/reachability
 import type { Repository } from '../repository/repository.ts'
 import { listSnapshots } from '../repository/snapshots.ts'
 import { type PackUsage, UsageCounter } from './pack-usage.ts'
+import { removeOrphanParity } from './parity-files.ts'
 import { DEFAULT_PRUNE_POLICY, type PackRewrite, type PrunePlan, type PrunePolicy, planPrune } from './prune-plan.ts'
 import { copyRecords, removePacks, replacePacks } from './replace-packs.ts'
 import { requireSoundCopies } from './second-copies.ts'
@@ -43,7 +44,7 @@ export interface PruneResult {
   readonly objectsFreed: number
   /** By how much `data/` and `meta/` have shrunk. */
   readonly bytesFreed: number
-  /** Files of interrupted runs in `tmp/` that were removed. */
+  /** Files that interrupted runs left in `tmp/`, or as parity of packs that are gone, and that were removed. */
   readonly leftoversRemoved: number
 }
 
@@ -59,7 +60,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   if (dryRun) return { plan, dryRun, ...NOTHING_DONE }
   await requireCopies(repository, plan, marks, options)
 
-  const leftoversRemoved = await repository.backend.removeLeftovers()
+  const leftoversRemoved = (await repository.backend.removeLeftovers()) + (await removeOrphanParity(repository))
   const done = { ...NOTHING_DONE, leftoversRemoved }
   const { progress = noProgress, signal } = options
   const totalFiles = plan.remove.length + plan.rewrite.reduce((sum, { packs }) => sum + packs.length, 0)

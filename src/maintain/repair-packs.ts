@@ -2,9 +2,13 @@ import { ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
 import { type PackId, parsePackId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { recordLength } from '../format/object.ts'
+import type { PackName } from '../format/pack.ts'
+import type { Lock } from '../repository/lock.ts'
 import { PackWriter } from '../repository/pack-writer.ts'
 import type { Repository } from '../repository/repository.ts'
-import { type PackName, removePacks, replacePacks } from './replace-packs.ts'
+import { healPack } from './heal-pack.ts'
+import { repairParity } from './repair-parity.ts'
+import { removePacks, replacePacks } from './replace-packs.ts'
 import { type SalvagedPack, salvagePack } from './salvage-pack.ts'
 import { verifyPacks } from './verify-packs.ts'
 
@@ -20,16 +24,20 @@ export interface RepairPacksOptions {
 }
 
 export interface RepairedPack extends PackName {
-  /** Objects that were saved into a new pack. */
+  /** Objects that were saved, into a new pack unless this one was healed. */
   readonly salvaged: number
   /** Objects that were not; `undefined` if nobody knows how many there were. */
   readonly lost: number | undefined
+  /** So many blocks were computed from its parity: it is again as it was, under its name. */
+  readonly healed?: number
+  /** Only its parity was damaged, and is written again. */
+  readonly parityOnly?: true
 }
 
 /**
- * Saves what is sound in damaged packs into new ones, and removes the damaged. What is lost is then missing, and no longer
+ * Heals damaged packs that have parity enough. Saves what is sound in the others into new ones, and removes the damaged. What is lost is then missing, and no longer
  * in the way: a backup stores it again if the source still has it, and `repairSnapshots` does without it. Stopped anywhere,
- * it loses nothing that was sound. Rejects LOCKED, NOT_FOUND for a pack that is not there, INTERRUPTED, and IO or DENIED where a
+ * it loses nothing that was sound. Damaged parity is written again. Rejects LOCKED, NOT_FOUND for a pack that is not there, INTERRUPTED, and IO or DENIED where a
  * pack cannot be read for reasons that need not be its own: it stays.
  */
 export async function repairPacks(repository: Repository, options: RepairPacksOptions = {}): Promise<RepairedPack[]> {
@@ -42,14 +50,39 @@ export async function repairPacks(repository: Repository, options: RepairPacksOp
   for (const [i, pack] of damaged.entries()) {
     throwIfInterrupted(signal)
     progress({ phase: 'repairing packs', unit: 'packs', filesDone: i, totalFiles: damaged.length })
-    const found = await salvagePack(repository, pack)
-    const objects = found.objects ?? index.pack(pack.id)?.objects
-    await lock?.confirm()
-    if (!dryRun) await replaceWith(repository, pack, found)
-    const salvaged = found.entries.length
-    repaired.push({ ...pack, salvaged, lost: objects === undefined ? undefined : objects - salvaged })
+    repaired.push((await tryHeal(repository, pack, lock)) ?? (await salvage(repository, pack, lock)))
   }
-  return repaired
+  await index.refresh() // healed packs can be read in
+  if (options.packs) return repaired
+  const rewritten = await repairParity(repository, new Set(damaged.map(({ id }) => id)), { dryRun, progress, signal })
+  return [...repaired, ...rewritten.map((pack) => ({ ...pack, salvaged: 0, lost: 0, parityOnly: true as const }))]
+}
+
+/** Puts the healed pack in the place of the damaged one, unless there is no `lock`; undefined if it cannot be healed, or is sound. */
+async function tryHeal(
+  repository: Repository,
+  pack: PackName,
+  lock: Lock | undefined,
+): Promise<RepairedPack | undefined> {
+  const healed = await healPack(repository, pack)
+  if (!healed) return undefined
+  const { bytes, blocks, objects } = healed
+  if (lock) {
+    await lock.confirm()
+    await repository.backend.replace(pack.packClass, pack.id, [bytes]) // there is always the damaged one or the healed
+    if (!healed.isParitySound) await repository.protect(pack, { percent: healed.percent })
+  }
+  return { ...pack, salvaged: objects, lost: 0, healed: blocks }
+}
+
+async function salvage(repository: Repository, pack: PackName, lock: Lock | undefined): Promise<RepairedPack> {
+  const index = await repository.index()
+  const found = await salvagePack(repository, pack)
+  const objects = found.objects ?? index.pack(pack.id)?.objects
+  await lock?.confirm()
+  if (lock) await replaceWith(repository, pack, found)
+  const salvaged = found.entries.length
+  return { ...pack, salvaged, lost: objects === undefined ? undefined : objects - salvaged }
 }
 
 async function findDamaged(

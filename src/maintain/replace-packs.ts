@@ -1,15 +1,8 @@
-import type { PackId } from '../base/ids.ts'
 import { checkRecord, recordLength } from '../format/object.ts'
-import type { PackClass, PackEntry } from '../format/pack.ts'
+import type { PackEntry, PackName } from '../format/pack.ts'
 import type { PackWriter } from '../repository/pack-writer.ts'
 import type { Repository } from '../repository/repository.ts'
 import { type PackRun, packRuns } from './pack-runs.ts'
-
-/** A pack by its file. */
-export interface PackName {
-  readonly packClass: PackClass
-  readonly id: PackId
-}
 
 /**
  * Appends records of a pack as they are stored. `entries` are of its trailer, in order. Rejects CORRUPT, BAD_FORMAT or
@@ -55,6 +48,7 @@ export async function replacePacks(
   const index = await repository.index()
   const pack = writer.finish()
   await backend.put(pack.packClass, pack.id, pack.parts) // durable; until here, all that can be left over is a file in tmp/
+  await repository.protect(pack)
   await index.addPack(pack.id, pack.bytes, pack.entries) // from the put on there are two copies, and either will do
   await removePacks(repository, old)
   return pack.bytes
@@ -64,5 +58,8 @@ export async function replacePacks(
 export async function removePacks(repository: Repository, packs: readonly PackName[]): Promise<void> {
   const index = await repository.index()
   await index.dropPacks(packs.map(({ id }) => id)) // FORMAT.md §10: no look-up may find a pack whose file is gone
-  for (const { packClass, id } of packs) await repository.backend.remove(packClass, id) // a file left over is read in and pruned again
+  for (const { packClass, id } of packs) {
+    await repository.backend.remove(packClass, id) // a file left over is read in and pruned again
+    await repository.backend.remove('parity', id)
+  }
 }

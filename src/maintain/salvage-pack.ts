@@ -8,11 +8,11 @@ import {
   RECORD_SIGNATURE,
   recordLength,
 } from '../format/object.ts'
+import type { PackName } from '../format/pack.ts'
 import { MAX_PACK_BYTES, type PackEntry, packClassOf } from '../format/pack.ts'
 import { isDamage } from '../repository/damage.ts'
 import { readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
-import type { PackName } from './replace-packs.ts'
 
 export interface SalvagedPack {
   /** The whole file. */

@@ -4,7 +4,7 @@ import { type ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
 import { type ObjectId, objectIdAt } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import type { ObjectKind } from '../format/object.ts'
-import type { PackEntry } from '../format/pack.ts'
+import type { PackEntry, PackName } from '../format/pack.ts'
 import { isUnreadable } from '../repository/damage.ts'
 import { packLength, readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -13,7 +13,6 @@ import { WorkerPool } from '../worker/pool.ts'
 import { SharedBuffers } from '../worker/shared-buffers.ts'
 import type { ObjectFailure } from '../worker/verify.ts'
 import { type PackRun, packRuns, RUN_BYTES } from './pack-runs.ts'
-import type { PackName } from './replace-packs.ts'
 
 export interface VerifyOptions {
   readonly onDamagedPack: (pack: PackName, error: ChainkeepError) => void

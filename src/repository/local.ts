@@ -3,11 +3,17 @@ import { ChainkeepError, isCode } from '../base/errors.ts'
 import type { Progress } from '../base/progress.ts'
 import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../chunker/fastcdc.ts'
 import type { RepositoryConfig } from '../format/config.ts'
+import type { Settings } from '../format/settings.ts'
 import type { Environment } from './environment.ts'
 import { initRepository, openRepository, type Repository } from './repository.ts'
+import { writeSettings } from './settings.ts'
 
 /** Makes a repository in the folder at an absolute path, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
-export async function createLocalRepository(path: string, environment: Environment): Promise<RepositoryConfig> {
+export async function createLocalRepository(
+  path: string,
+  environment: Environment,
+  settings: Settings = { parityPercent: 0 },
+): Promise<RepositoryConfig> {
   await using backend = localBackend(path)
   try {
     await createLocalFolders(path)
@@ -19,7 +25,9 @@ export async function createLocalRepository(path: string, environment: Environme
       : error
   }
   const chunker = { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT_BYTES }
-  return await initRepository(backend, environment, { chunker })
+  const config = await initRepository(backend, environment, { chunker })
+  if (settings.parityPercent > 0) await writeSettings(backend, settings)
+  return config
 }
 
 /** Opens the repository in the folder at an absolute path. Rejects as `openRepository`, and NOT_A_REPOSITORY if it is no folder. */

@@ -10,11 +10,13 @@ import {
   type RepositoryConfig,
   requireWritable,
 } from '../format/config.ts'
+import type { PackName } from '../format/pack.ts'
 import type { Environment } from './environment.ts'
 import type { LoadObject } from './lists.ts'
 import { acquireLock, type Lock, type LockMode } from './lock.ts'
 import type { ObjectIndex } from './object-index.ts'
 import { ObjectReader } from './object-reader.ts'
+import { ParityWriter, type ProtectOptions } from './parity-writer.ts'
 import { type WriteOptions, WriteSession } from './write-session.ts'
 
 /** What a new repository's config records; see ARCHITECTURE.md for why 16/64/256 KiB. */
@@ -89,6 +91,7 @@ export class Repository implements AsyncDisposable {
   readonly load: LoadObject
   readonly #reader: ObjectReader
   readonly #progress: Progress
+  readonly #parity: ParityWriter
   #index: Promise<ObjectIndex> | undefined
 
   constructor(backend: Backend, config: RepositoryConfig, environment: Environment, progress: Progress) {
@@ -96,6 +99,7 @@ export class Repository implements AsyncDisposable {
     this.config = config
     this.environment = environment
     this.#progress = progress
+    this.#parity = new ParityWriter(backend)
     this.#reader = new ObjectReader(backend, () => this.index())
     this.load = (kind, id) => this.#reader.load(kind, id)
   }
@@ -124,7 +128,17 @@ export class Repository implements AsyncDisposable {
   /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */
   beginWrite(options?: WriteOptions): WriteSession {
     this.requireWritable()
-    return new WriteSession(this.backend, () => this.index(), options)
+    return new WriteSession(
+      this.backend,
+      () => this.index(),
+      options,
+      (pack) => this.protect(pack),
+    )
+  }
+
+  /** Writes parity beside a pack that is durable, as `ParityWriter.protect` does. */
+  protect(pack: PackName, options?: ProtectOptions): Promise<number> {
+    return this.#parity.protect(pack, options)
   }
 
   /** Throws UNSUPPORTED if this version must not change anything here. */
@@ -150,6 +164,7 @@ export class Repository implements AsyncDisposable {
     this.#index = undefined
     const opened = await index?.catch(() => undefined) // who asked for it has heard of the failure
     await opened?.close()
+    await this.#parity[Symbol.asyncDispose]()
     await this.backend[Symbol.asyncDispose]()
   }
 

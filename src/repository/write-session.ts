@@ -11,7 +11,7 @@ import {
   recordLength,
   sealObject,
 } from '../format/object.ts'
-import { type PackClass, packClassOf } from '../format/pack.ts'
+import { type PackClass, type PackName, packClassOf } from '../format/pack.ts'
 import { type Compressor, createCompressor } from '../native/compress.ts'
 import type { Location, ObjectIndex } from './object-index.ts'
 import { type FinishedPack, PackWriter, type SealedObjects } from './pack-writer.ts'
@@ -52,6 +52,7 @@ export class WriteSession implements AsyncDisposable {
   readonly #openIndex: () => Promise<ObjectIndex>
   readonly #dryRun: boolean
   readonly #signal: AbortSignal | undefined
+  readonly #protect: (pack: PackName) => Promise<unknown>
   readonly #open = new Map<PackClass, OpenPack>()
   /** Objects claimed by somebody and not in the index yet. */
   readonly #pending = new Set<string>()
@@ -61,8 +62,17 @@ export class WriteSession implements AsyncDisposable {
   #compressor: Compressor | undefined
   #stats = { objectsAdded: 0, chunksAdded: 0, bytesAdded: 0, bytesStored: 0 }
 
-  /** The index is opened at the first claim: a run that finds nothing changed never opens it. */
-  constructor(backend: Backend, openIndex: () => Promise<ObjectIndex>, { dryRun = false, signal }: WriteOptions = {}) {
+  /**
+   * The index is opened at the first claim: a run that finds nothing changed never opens it. `protect` is given every pack
+   * once it is durable, and waited for.
+   */
+  constructor(
+    backend: Backend,
+    openIndex: () => Promise<ObjectIndex>,
+    { dryRun = false, signal }: WriteOptions = {},
+    protect: (pack: PackName) => Promise<unknown> = async () => {},
+  ) {
+    this.#protect = protect
     this.#backend = backend
     this.#openIndex = openIndex
     this.#dryRun = dryRun
@@ -188,6 +198,7 @@ export class WriteSession implements AsyncDisposable {
     try {
       this.#throwFailure()
       await open.publish(pack) // FORMAT.md §10: packs, then index, then snapshot
+      await this.#protect(pack)
     } finally {
       await open.discard()
     }

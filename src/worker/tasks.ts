@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { type CompareResult, type CompareTask, runCompare } from './compare.ts'
 import { type CutResult, type CutTask, runCut } from './cut.ts'
+import { type ProtectResult, type ProtectTask, runProtect } from './protect.ts'
 import type { Tools } from './tools.ts'
 import { runVerify, type VerifyResult, type VerifyTask } from './verify.ts'
 import { runWrite, type WriteResult, type WriteTask } from './write.ts'
@@ -11,6 +12,7 @@ export interface TaskTypes {
   readonly write: { readonly task: WriteTask; readonly result: WriteResult }
   readonly verify: { readonly task: VerifyTask; readonly result: VerifyResult }
   readonly compare: { readonly task: CompareTask; readonly result: CompareResult }
+  readonly protect: { readonly task: ProtectTask; readonly result: ProtectResult }
 }
 export type TaskName = keyof TaskTypes
 
@@ -49,4 +51,5 @@ const RUNNERS: {
   write: runWrite,
   verify: runVerify,
   compare: runCompare,
+  protect: runProtect,
 }

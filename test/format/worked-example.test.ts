@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { idBytes, objectIdAt, parseSnapshotId } from '../../src/base/ids.ts'
+import { idBytes, objectIdAt, parsePackId, parseSnapshotId } from '../../src/base/ids.ts'
 import { decodeConfig, encodeConfig } from '../../src/format/config.ts'
+import { heal } from '../../src/format/heal.ts'
 import { hashObject, openRecord, recordLength } from '../../src/format/object.ts'
 import {
   decodePackFooter,
@@ -14,6 +15,7 @@ import {
   PACK_FOOTER_BYTES,
   PACK_HEADER_BYTES,
 } from '../../src/format/pack.ts'
+import { decodeParity, encodeParity } from '../../src/format/parity.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/format/snapshot.ts'
 import { joinLeaf } from '../../src/format/tree.ts'
 
@@ -30,7 +32,12 @@ interface Dump {
 
 const document = readFileSync(join(import.meta.dirname, '../../FORMAT.md'), 'utf8')
 const examples = readExamples(document.slice(document.indexOf('## 16. A worked example')))
-const { 'A config': config, 'A pack of two chunks': pack, 'A snapshot': snapshot } = examples as Record<string, Dump>
+const {
+  'A config': config,
+  'A pack of two chunks': pack,
+  'Parity of that pack': parity,
+  'A snapshot': snapshot,
+} = examples as Record<string, Dump>
 
 /** The hex dumps below headings of the third level. Their lines must follow one another. */
 function readExamples(chapter: string): Record<string, Dump> {
@@ -57,8 +64,8 @@ function readExamples(chapter: string): Record<string, Dump> {
 const sha3 = (bytes: Uint8Array): string => createHash('sha3-256').update(bytes).digest('hex')
 const shake = (bytes: Uint8Array): string => createHash('shake256', { outputLength: 32 }).update(bytes).digest('hex')
 
-test('there are a config, a pack and a snapshot', () => {
-  expect(Object.keys(examples)).toEqual(['A config', 'A pack of two chunks', 'A snapshot'])
+test('there are a config, a pack with its parity, and a snapshot', () => {
+  expect(Object.keys(examples)).toEqual(['A config', 'A pack of two chunks', 'Parity of that pack', 'A snapshot'])
 })
 
 test('lengths and offsets in remarks are those in the bytes', () => {
@@ -70,7 +77,7 @@ test('lengths and offsets in remarks are those in the bytes', () => {
     expect(bytes.readUIntLE(0, Math.min(bytes.length, 6)), remark).toBe(Number(number))
     checked++
   }
-  expect(checked).toBe(15)
+  expect(checked).toBe(17)
 })
 
 test('the config', () => {
@@ -134,4 +141,13 @@ test('the snapshot', () => {
   const emptyTree = Buffer.from('820080', 'hex')
   expect(Buffer.from(joinLeaf([])).equals(emptyTree)).toBe(true)
   expect(Buffer.from(idBytes(decoded.tree)).equals(Buffer.from(hashObject('tree', emptyTree)))).toBe(true)
+})
+
+test('the parity', () => {
+  const id = parsePackId(/parity\/..\/([0-9a-f]{64})/.exec(parity!.prose)![1]!)
+  const name = { packClass: 'data', id } as const
+  expect(Buffer.concat(encodeParity(pack!.bytes, { ...name, percent: 10 })).equals(parity!.bytes)).toBe(true)
+  const decoded = decodeParity(parity!.bytes, name, 'example')
+  expect(decoded).toMatchObject({ isSound: true, header: { percent: 10, packBytes: pack!.bytes.length } })
+  expect(pack!.bytes.equals(heal(Buffer.alloc(9), decoded) ?? Buffer.alloc(0))).toBe(true)
 })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileSystem } from '../../src/backend/file-system.ts'
 import { localBackend } from '../../src/backend/local.ts'
@@ -19,7 +19,7 @@ export interface Maintaining extends AsyncDisposable {
   /** Packs of each call are apart from those of others. */
   store(listing: Listing, fields?: Partial<Snapshot>, cuts?: CutParameters): Promise<StoredSnapshot>
   /** Paths of stored files in the repository's folder: `data/ab/ab…`. */
-  list(folder: 'data' | 'meta' | 'snapshots' | 'locks' | 'tmp' | 'index'): string[]
+  list(folder: 'data' | 'meta' | 'parity' | 'snapshots' | 'locks' | 'tmp' | 'index'): string[]
   /** Of `data/` and `meta/`. */
   packBytes(): number
   pathOf(file: string): string
@@ -34,7 +34,7 @@ export async function openMaintaining(): Promise<Maintaining> {
   const environment = testEnvironment(temporary.path)
   let repository = await openRepository(localBackend(folder), environment)
   const list: Maintaining['list'] = (kind) =>
-    readdirSync(join(folder, kind), { recursive: true, withFileTypes: true })
+    (existsSync(join(folder, kind)) ? readdirSync(join(folder, kind), { recursive: true, withFileTypes: true }) : [])
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
       .sort()

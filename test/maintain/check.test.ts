@@ -244,7 +244,7 @@ test('every flipped byte of every pack is found', async () => {
     for (let at = 0; at < sound.length; at++) {
       it.change(file, () => flipped(sound, at))
       const report = await check(it.repository, ALL)
-      const names = report.problems.map((problem) => ('pack' in problem ? problem.pack : problem.id))
+      const names = report.problems.map((it) => ('pack' in it ? it.pack : 'id' in it ? it.id : it.type))
       expect({ at, names }).toEqual({ at, names: expect.arrayContaining([basename(file)]) })
     }
     it.change(file, () => sound)

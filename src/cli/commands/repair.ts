@@ -18,7 +18,8 @@ interface Options {
 export const repair: Verb = defineVerb<Options>({
   description: `Makes the best of damage that "chainkeep check" has found. In this order:
 
-  repair packs [ID...]       saves what is sound in damaged packs into new ones, and removes the damaged
+  repair packs [ID...]       heals damaged packs that have parity enough; of the others saves what is sound into
+                             new ones, and removes the damaged; writes damaged parity again
   backup --type full         stores lost chunks again where the source still has them: other types do not
                              read what they believe unchanged
   repair snapshots [ID...]   makes of each snapshot that lacks something another one without it
