@@ -79,6 +79,43 @@ export class Semaphore {
   }
 }
 
+/**
+ * For work of several parts that give up together: once one has failed, `signal` is aborted, for the others to end soon, and
+ * whatever comes of them, they reject with that first failure.
+ */
+export class SharedFate {
+  /** Aborted with `outer`, too. */
+  readonly signal: AbortSignal
+  readonly #controller = new AbortController()
+  #failure: { error: unknown } | undefined
+
+  constructor(outer?: AbortSignal) {
+    this.signal = outer ? AbortSignal.any([outer, this.#controller.signal]) : this.#controller.signal
+  }
+
+  async run<T>(part: () => Promise<T>): Promise<T> {
+    try {
+      return await part()
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  async *share<A>(part: AsyncIterable<A>): AsyncGenerator<A, void, undefined> {
+    try {
+      yield* part
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): unknown {
+    this.#failure ??= { error }
+    this.#controller.abort()
+    return this.#failure.error
+  }
+}
+
 /** Pulls up to `depth` items ahead of the consumer, so that what the source starts overlaps what the consumer awaits. */
 export async function* readAhead<A>(source: AsyncIterable<A>, depth: number): AsyncGenerator<A, void, undefined> {
   const ready: A[] = []

@@ -41,7 +41,11 @@ export class Report {
     this.#expected = { files, bytes }
   }
 
-  /** What comes next: the two take turns. */
+  get expectedBytes(): number {
+    return this.#expected?.bytes ?? 0
+  }
+
+  /** What is told of from now on. */
   begin(phase: 'restoring' | 'verifying'): void {
     this.#phase = phase
   }

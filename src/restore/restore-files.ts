@@ -1,4 +1,4 @@
-import { forEachLimited, mapOrdered } from '../base/async.ts'
+import { forEachLimited, mapOrdered, SharedFate } from '../base/async.ts'
 import { LIST_MAX_ENTRIES } from '../format/list.ts'
 import type { ChunkRun } from '../repository/lists.ts'
 import { compareRun, walkFile } from './compare-file.ts'
@@ -9,28 +9,28 @@ import type { RestoreJob } from './job.ts'
 import { type LinkGroups, prepareFile } from './prepare-file.ts'
 import { removeFile } from './target.ts'
 import { requireDamage, walkSelected } from './walk.ts'
-import { WINDOW_WRITES, Window } from './window.ts'
+import { FIRST_WINDOW_WRITES, WINDOW_GROWTH, WINDOW_WRITES, Window } from './window.ts'
 import { writeWindow } from './write-window.ts'
 
 /**
  * Restores directories and the content of files, and gives the files their metadata. Works in windows: many files are made
- * ready, then the packs that hold their chunks are read one after the other.
+ * ready, then the packs that hold their chunks are read one after the other. While one window is written, the next is
+ * filled. The first ones are small, so that threads need not wait long, at most `windowWrites`.
  *
- * Peak memory: the window (130 bytes × WINDOW_WRITES = 34 MB, 500 bytes × WINDOW_FILES = 8 MB), READ_BYTES (4 MiB) for each
- * task of the pool and what its threads hold, one tree leaf for each directory on the current path, and for each group of
- * hard links some hundred bytes.
+ * Peak memory: three windows (130 bytes × WINDOW_WRITES = 17 MB, 500 bytes × WINDOW_FILES = 8 MB), what the job's buffers and
+ * its threads hold, one tree leaf for each directory on the current path, and for each group of hard links some hundred bytes.
  */
 export async function restoreFiles(job: RestoreJob, windowWrites: number = WINDOW_WRITES): Promise<void> {
-  const window = new Window(windowWrites + LIST_MAX_ENTRIES)
+  const fate = new SharedFate(job.options.signal)
+  const sharing = { ...job, options: { ...job.options, signal: fate.signal } }
   const unfinished = new Set<FileWork>()
   try {
-    const pieces = mapOrdered(listPieces(job, unfinished), job.pool.capacity, (piece) => comparePiece(job, piece))
-    for await (const { file, run, same } of pieces) {
-      if (!window.hasRoomFor(LIST_MAX_ENTRIES)) await finishWindow(job, window, unfinished)
-      if (run) window.add(file, run, same)
-      else window.complete.push(file)
-    }
-    await finishWindow(job, window, unfinished)
+    const filled = fate.share(fillWindows(sharing, unfinished, windowWrites))
+    const written = mapOrdered(filled, WINDOWS_AT_ONCE, async (window) => {
+      await fate.run(() => (job.options.dryRun ? countWindow(sharing, window) : writeWindow(sharing, window)))
+      return window
+    })
+    for await (const window of written) await fate.run(() => finishFiles(sharing, window.complete, unfinished))
   } catch (error) {
     // With `never` the next run would take half a file for one that is there.
     if (job.options.overwrite === 'never')
@@ -38,6 +38,30 @@ export async function restoreFiles(job: RestoreJob, windowWrites: number = WINDO
         if (origin === 'created') for (const name of [target, ...links.map((link) => link.target)]) removeFile(name)
     throw error
   }
+}
+
+/** That are written; the next is filled while the last of them is. */
+const WINDOWS_AT_ONCE = 2
+
+/** The chunk writes of all files, in order: a file is complete in the last window that has any of its writes, or later. */
+async function* fillWindows(
+  job: RestoreJob,
+  unfinished: Set<FileWork>,
+  windowWrites: number,
+): AsyncGenerator<Window, void, undefined> {
+  let writes = Math.min(FIRST_WINDOW_WRITES, windowWrites)
+  let window = new Window(writes + LIST_MAX_ENTRIES)
+  const pieces = mapOrdered(listPieces(job, unfinished), job.pool.capacity, (piece) => comparePiece(job, piece))
+  for await (const { file, run, same } of pieces) {
+    if (!window.hasRoomFor(LIST_MAX_ENTRIES)) {
+      yield window
+      writes = Math.min(writes * WINDOW_GROWTH, windowWrites)
+      window = new Window(writes + LIST_MAX_ENTRIES)
+    }
+    if (run) window.add(file, run, same)
+    else window.complete.push(file)
+  }
+  yield window
 }
 
 /** Some chunks of a file, or, without a run, its end. */
@@ -85,20 +109,17 @@ async function comparePiece(job: RestoreJob, { file, run }: Piece): Promise<Piec
   return { file, run, same }
 }
 
-async function finishWindow(job: RestoreJob, window: Window, unfinished: Set<FileWork>): Promise<void> {
-  if (job.options.dryRun) countWindow(job, window)
-  else await writeWindow(job, window)
+async function finishFiles(job: RestoreJob, files: readonly FileWork[], unfinished: Set<FileWork>): Promise<void> {
   if (job.options.verify && !job.options.dryRun) job.report.begin('verifying')
-  await forEachLimited(window.complete, job.pool.capacity, async (file) => {
+  await forEachLimited(files, job.pool.capacity, async (file) => {
     await finishFile(job, file)
     unfinished.delete(file)
   })
   job.report.begin('restoring')
-  window.clear()
 }
 
 /** What would be written. */
-function countWindow({ report }: RestoreJob, window: Window): void {
+async function countWindow({ report }: RestoreJob, window: Window): Promise<void> {
   const bytes = window.lengths.subarray(0, window.count).reduce((sum, length) => sum + length, 0)
   report.add('bytesWritten', bytes)
   report.advance(bytes)

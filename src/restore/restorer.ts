@@ -30,7 +30,7 @@ export async function restore(
   snapshot: Snapshot,
   options: RestoreOptions,
 ): Promise<RestoreResult> {
-  const { dryRun = false, threads = availableParallelism() } = options
+  const { dryRun = false, overwrite = 'always', threads = availableParallelism() } = options
   const selection = createSelection(options.include, options.exclude)
   const source = await findSource(repository.load, snapshot.tree, options.path ?? ('/' as ByteString))
   const target = findTarget(options.target)
@@ -49,6 +49,7 @@ export async function restore(
   if (!dryRun) makeTarget(options.target)
   if (source.path === '/' && selection.isWhole) report.expect(snapshot.summary.totalFiles, snapshot.summary.totalBytes)
   else await countSelected(job)
+  if (!dryRun && (target.isNew || overwrite === 'always')) pool.expect(report.expectedBytes)
   await restoreFiles(job)
   await finishDirectories(job)
   return report.result

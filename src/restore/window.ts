@@ -3,8 +3,11 @@ import type { ChunkRun } from '../repository/lists.ts'
 import type { Location } from '../repository/object-index.ts'
 import type { FileWork } from './file-work.ts'
 
-/** Chunk writes that are gathered before their packs are read: some 16 GB of files at 64 KiB a chunk. */
-export const WINDOW_WRITES: number = 2 ** 18
+/** Chunk writes that are gathered before their packs are read: some 8 GB of files at 64 KiB a chunk. */
+export const WINDOW_WRITES: number = 2 ** 17
+/** In the first window, and how much larger each is than the one before. */
+export const FIRST_WINDOW_WRITES: number = 2 ** 11
+export const WINDOW_GROWTH = 4
 /** … unless so many files come first, of some 500 bytes each. */
 export const WINDOW_FILES: number = 2 ** 14
 /** A pack is read in ranges of at most this (or one object), so that several threads share it. */
@@ -117,13 +120,6 @@ export class Window {
       reads.push({ pack: packs[pack]!, offset, length: end - offset, from, to })
     }
     return reads
-  }
-
-  clear(): void {
-    this.files.length = 0
-    this.complete.length = 0
-    this.#packs.clear()
-    this.#count = 0
   }
 
   #numberOf(pack: PackId): number {

@@ -54,8 +54,19 @@ export class WorkerPool implements AsyncDisposable {
     })
   }
 
-  #leastBusy(): Thread {
+  /** Says that so much work will come: should it be worth threads, they start at once, to be there when it does. */
+  expect(bytes: number): void {
+    if (bytes <= INLINE_BYTES) return
+    this.#bytes += bytes
+    this.#startThreads()
+  }
+
+  #startThreads(): void {
     while (this.#workers.length < this.#threads) this.#workers.push(new Thread())
+  }
+
+  #leastBusy(): Thread {
+    this.#startThreads()
     return this.#workers.reduce((least, thread) => (thread.busy < least.busy ? thread : least))
   }
 

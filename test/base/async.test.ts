@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { forEachLimited, mapOrdered, readAhead, Semaphore } from '../../src/base/async.ts'
+import { forEachLimited, mapOrdered, readAhead, Semaphore, SharedFate } from '../../src/base/async.ts'
 
 /** A source that tells how many items were taken from it, and whether it was closed. */
 function counted(length: number, failAt = Number.POSITIVE_INFINITY) {
@@ -223,5 +223,45 @@ describe('readAhead', () => {
       }
     }
     expect(await collect(readAhead(slow(), 4))).toEqual([0, 1, 2])
+  })
+})
+
+describe('SharedFate', () => {
+  test('what succeeds is none of its business', async () => {
+    const fate = new SharedFate()
+    expect(await fate.run(async () => 7)).toBe(7)
+    expect(await collect(fate.share(counted(3).items))).toEqual([0, 1, 2])
+    expect(fate.signal.aborted).toBe(false)
+  })
+
+  test('the first failure ends all parts, and is what they all reject', async () => {
+    const fate = new SharedFate()
+    const first = new Error('first')
+    const obeys = fate.run(async () => {
+      while (!fate.signal.aborted) await setImmediate()
+      throw new Error('because it was told to')
+    })
+    const { state, items } = counted(100)
+    const shared = fate.share(items)
+    await shared.next()
+    const outcomes = Promise.allSettled([obeys, fate.run(() => Promise.reject(first))])
+    expect((await outcomes).map((outcome) => 'reason' in outcome && outcome.reason)).toEqual([first, first])
+    expect(fate.signal.aborted).toBe(true)
+    await expect(shared.throw(new Error('third'))).rejects.toBe(first)
+    expect(state.closed).toBe(true)
+  })
+
+  test('a source that fails ends the other parts', async () => {
+    const fate = new SharedFate()
+    await expect(collect(fate.share(counted(3, 2).items))).rejects.toThrow('the source failed')
+    expect(fate.signal.aborted).toBe(true)
+    await expect(fate.run(() => Promise.reject(new Error('later')))).rejects.toThrow('the source failed')
+  })
+
+  test('whoever may end it from outside can', () => {
+    const outer = new AbortController()
+    const fate = new SharedFate(outer.signal)
+    outer.abort()
+    expect(fate.signal.aborted).toBe(true)
   })
 })

@@ -1,10 +1,19 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { displayBytes } from '../../src/base/bytes.ts'
+import { byteStringOf, displayBytes } from '../../src/base/bytes.ts'
 import type { Snapshot } from '../../src/format/snapshot.ts'
+import { createAccounts } from '../../src/native/accounts.ts'
 import type { Repository } from '../../src/repository/repository.ts'
+import type { RestoreJob } from '../../src/restore/job.ts'
 import type { RestoreOptions, RestoreResult } from '../../src/restore/options.ts'
+import { Report } from '../../src/restore/report.ts'
+import { restoreFiles } from '../../src/restore/restore-files.ts'
 import { restore } from '../../src/restore/restorer.ts'
+import { createSelection } from '../../src/restore/selection.ts'
+import { findTarget, makeTarget } from '../../src/restore/target.ts'
+import { findSource } from '../../src/restore/walk.ts'
+import { WorkerPool } from '../../src/worker/pool.ts'
+import { SharedBuffers } from '../../src/worker/shared-buffers.ts'
 import { createRepository, openTestRepository } from './repository.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -53,6 +62,34 @@ export async function openRestoring(): Promise<Restoring> {
       await temporary[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Restores the files of a snapshot in windows of so many chunk writes, and verifies them. */
+export async function restoreInWindows(
+  at: Restoring,
+  snapshot: Snapshot,
+  windowWrites: number,
+  more: Partial<RestoreOptions> = {},
+): Promise<Report> {
+  const options: RestoreOptions = { target: at.target, verify: true, ...more }
+  const target = findTarget(at.target)
+  makeTarget(at.target)
+  await using pool = new WorkerPool({ threads: 2 })
+  const report = new Report(options, target.path)
+  const job: RestoreJob = {
+    unread: new Set(),
+    repository: at.repository,
+    source: await findSource(at.repository.load, snapshot.tree, byteStringOf('/')),
+    selection: createSelection(),
+    target,
+    options,
+    ownership: { isRoot: false, accounts: createAccounts() },
+    report,
+    pool,
+    buffers: new SharedBuffers(2, 1000),
+  }
+  await restoreFiles(job, windowWrites)
+  return report
 }
 
 /** What is below a directory: `path` or `path = content`, links as `path -> target`, directories with a slash; sorted. */

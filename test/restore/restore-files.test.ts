@@ -5,45 +5,12 @@ import { describe, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import { idBytes } from '../../src/base/ids.ts'
 import { DEFAULT_CUT_PARAMETERS } from '../../src/chunker/fastcdc.ts'
-import type { Snapshot } from '../../src/format/snapshot.ts'
 import { encodeNode } from '../../src/format/tree.ts'
-import { createAccounts } from '../../src/native/accounts.ts'
 import { ListBuilder, type SaveObject } from '../../src/repository/lists.ts'
 import { TreeBuilder } from '../../src/repository/trees.ts'
-import type { RestoreJob } from '../../src/restore/job.ts'
-import type { RestoreOptions } from '../../src/restore/options.ts'
-import { Report } from '../../src/restore/report.ts'
-import { restoreFiles } from '../../src/restore/restore-files.ts'
-import { createSelection } from '../../src/restore/selection.ts'
-import { findTarget, makeTarget } from '../../src/restore/target.ts'
-import { findSource } from '../../src/restore/walk.ts'
-import { WorkerPool } from '../../src/worker/pool.ts'
-import { SharedBuffers } from '../../src/worker/shared-buffers.ts'
-import { openRestoring, type Restoring } from '../helpers/restoring.ts'
+import { openRestoring, type Restoring, restoreInWindows } from '../helpers/restoring.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { ownMeta, snapshotOf, storeContent, storeSnapshot, TINY_CUTS } from '../helpers/store-tree.ts'
-
-async function restoreInWindows(at: Restoring, snapshot: Snapshot, windowWrites: number): Promise<Report> {
-  const options: RestoreOptions = { target: at.target, verify: true }
-  const target = findTarget(at.target)
-  makeTarget(at.target)
-  await using pool = new WorkerPool({ threads: 2 })
-  const report = new Report(options, target.path)
-  const job: RestoreJob = {
-    unread: new Set(),
-    repository: at.repository,
-    source: await findSource(at.repository.load, snapshot.tree, byteStringOf('/')),
-    selection: createSelection(),
-    target,
-    options,
-    ownership: { isRoot: false, accounts: createAccounts() },
-    report,
-    pool,
-    buffers: new SharedBuffers(2, 1000),
-  }
-  await restoreFiles(job, windowWrites)
-  return report
-}
 
 test('files larger than a window, of chunks that come in several windows', async () => {
   await using at = await openRestoring()

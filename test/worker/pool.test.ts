@@ -98,6 +98,18 @@ test('at most as many tasks as there is room for run at once, in the order given
   }
 })
 
+test('threads start at once where there will be work for them', async () => {
+  const isInline = async (expected: number): Promise<boolean> => {
+    const pool = newPool(1)
+    pool.expect(expected)
+    const bytes = small()
+    await cut(pool, bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+    return bytes.length > 0 // what went to a thread is gone
+  }
+  expect(await isInline(4 * MIB)).toBe(true)
+  expect(await isInline(5 * MIB)).toBe(false)
+})
+
 test('while a task of a thread awaits its answer, another is worked on', async () => {
   const pool = newPool(1)
   const { answer, open, reached } = gate()

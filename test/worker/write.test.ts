@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
-import { TargetFiles } from '../../src/worker/target-files.ts'
 import { createTools } from '../../src/worker/tools.ts'
 import { runWrite, type WriteResult, type WriteTask } from '../../src/worker/write.ts'
 import { packOf } from '../helpers/records.ts'
@@ -14,10 +13,7 @@ let tmp: TemporaryDirectory
 beforeEach(async () => {
   tmp = await temporaryDirectory()
 })
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await tmp[Symbol.asyncDispose]()
-})
+afterEach(() => tmp[Symbol.asyncDispose]())
 
 const content = [seededBytes('a', 1000), Buffer.from('b'.repeat(5000)), Buffer.alloc(3000), seededBytes('d', 70_000)]
 const [a, b, zeros, d] = content as [Buffer, Buffer, Buffer, Buffer]
@@ -58,33 +54,6 @@ test('writes beyond 4 GiB', async () => {
   await run([target('far')], [[0, 0, 2 ** 33]])
   const tail = execFileSync('tail', ['-c', '1000', join(tmp.path, 'far')])
   expect(tail.equals(a)).toBe(true)
-})
-
-test('writes what belongs together in one go, whatever comes between', async () => {
-  const paths = [target('one'), target('two'), target('back to front')]
-  const calls = vi.spyOn(TargetFiles.prototype, 'write')
-  const places = [0, 1000, 6000, 9000]
-  const inBoth = places.flatMap((offset, object) => [0, 1].map((path) => [object, path, offset] as const))
-  await run(paths, [...inBoth, [0, 2, 5000], [1, 2, 0]].sort((a, b) => a[0]! - b[0]!) as typeof inBoth)
-  expect(calls.mock.calls.map(([path, bytes, offset]) => [path, bytes.length, offset])).toEqual([
-    [0, 79_000, 0],
-    [1, 79_000, 0],
-    [2, 5000, 0],
-    [2, 1000, 5000],
-  ])
-  for (const name of ['one', 'two']) expect(read(name).equals(Buffer.concat(content))).toBe(true)
-  expect(read('back to front').equals(Buffer.concat([b, a]))).toBe(true)
-})
-
-test('chunks of one file that lie together in the pack, but not in the file, are not taken for neighbours', async () => {
-  await run(
-    [target('gap')],
-    [
-      [0, 0, 0],
-      [1, 0, 1001],
-    ],
-  )
-  expect(read('gap').equals(Buffer.concat([a, Buffer.alloc(1), b]))).toBe(true)
 })
 
 test('leaves zeros out where the file is a hole, and only there', async () => {
