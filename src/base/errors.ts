@@ -83,6 +83,7 @@ const ERRNO_REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link is in the way',
   EIO: 'the device reported an input/output error',
   EMFILE: 'too many open files',
+  ENFILE: 'too many open files',
   ENOTSUP: 'the file system does not support it',
   ENAMETOOLONG: 'the path is too long',
 }

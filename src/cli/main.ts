@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
+import { explain } from './advice.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
 import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
@@ -129,7 +130,7 @@ function reportError(thrown: unknown, { io, output, interrupted }: Session): num
   if (error instanceof CommanderError) return reportUsage(error, output)
   const code = aborted && error !== reason ? EXIT.interrupted : exitCodeOf(error)
   if (code === EXIT.interrupted) output.fatal(`interrupted${interrupted ? `; ${interrupted}` : ''}`, code)
-  else if (error instanceof ChainkeepError) output.fatal(error.message, code)
+  else if (error instanceof ChainkeepError) output.fatal(explain(error), code)
   else output.fatal(`internal error: ${error instanceof Error ? error.message : String(error)}`, code)
   if (output.verbosity >= 2) output.stack(error)
   return code

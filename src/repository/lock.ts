@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
-import { ChainkeepError, isCode } from '../base/errors.ts'
+import { ChainkeepError, fileError, isCode } from '../base/errors.ts'
 import { isAlive } from '../base/processes.ts'
 import { decodeLock, encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
@@ -18,6 +18,7 @@ export interface Lock extends AsyncDisposable {
    * not renewed it, and somebody else took it for abandoned.
    */
   confirm(): Promise<void>
+  /** Never rejects. */
   release(): Promise<void>
 }
 
@@ -30,7 +31,7 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
   try {
     await refuseConflicts(backend, mode, name, environment)
   } catch (error) {
-    await backend.remove('locks', name)
+    await removeLock(backend, name, environment)
     throw error
   }
   let renewing: Promise<void> = Promise.resolve()
@@ -60,9 +61,18 @@ export async function acquireLock(backend: Backend, mode: LockMode, environment:
     released = true
     clearInterval(timer)
     await renewing
-    await backend.remove('locks', name)
+    await removeLock(backend, name, environment)
   }
   return { confirm, release, [Symbol.asyncDispose]: release }
+}
+
+/** Never rejects: it would hide why the work has failed, or that it is done. */
+async function removeLock(backend: Backend, name: string, { notice }: Environment): Promise<void> {
+  await backend.remove('locks', name).catch((error: unknown) => {
+    notice(
+      `${fileError(`cannot remove the lock ${name}`, error).message}; it counts no more once this process has ended`,
+    )
+  })
 }
 
 async function putLock(backend: Backend, mode: LockMode, { host, now }: Environment): Promise<string> {

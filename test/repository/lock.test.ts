@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
+import { ChainkeepError } from '../../src/base/errors.ts'
 import { encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../../src/format/lock.ts'
 import type { Environment } from '../../src/repository/environment.ts'
 import { acquireLock } from '../../src/repository/lock.ts'
@@ -265,4 +266,19 @@ describe('a lock that is held', () => {
     await released
     expect(locksIn(backend)).toEqual([])
   })
+})
+
+test('a lock that cannot be removed hides neither the end of the work nor why it has failed', async () => {
+  const { backend, environment, acquire } = fixture()
+  const remove = backend.remove
+  backend.remove = async () => {
+    throw new ChainkeepError('IO', 'the disk has died')
+  }
+  await using lock = await acquire('write')
+  await lock.release()
+  await expect(acquire('prune')).rejects.toMatchObject({ code: 'LOCKED' })
+  expect(locksIn(backend)).toHaveLength(2)
+  const notice = 'the disk has died; it counts no more once this process has ended'
+  expect(environment.notices).toEqual([notice, notice])
+  backend.remove = remove
 })
