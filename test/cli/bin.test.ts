@@ -97,7 +97,8 @@ test.skipIf(!existsSync('/dev/full'))('a full disk below stdout is told in a sen
   for (const line of [['snapshots'], ['dump', 'latest', join(tmp.path, 'node/file')], ['--help'], ['check']])
     expect(await startInto(full, ...line).ended).toMatchObject({
       code: 1,
-      stderr: 'chainkeep: cannot write to stdout: no space left on the device; free some space there and run it again\n',
+      stderr:
+        'chainkeep: cannot write to stdout: no space left on the device; free some space there and run it again\n',
     })
   closeSync(full)
 })

@@ -11,9 +11,12 @@ export interface WatchedFileSystem {
   readonly calls: FileCall[]
 }
 
+/** What makes a read answer half of what there is, and no error. */
+export const SHORT_READ = 'short read'
+
 /**
- * Records every call, and fails those for which `failure` answers an errno name; it is told how many calls were made
- * before. A write that fails has written the half of it; a close that fails has closed.
+ * Records every call, and fails those for which `failure` answers an errno name (or SHORT_READ); it is told how many calls
+ * were made before. A write that fails has written the half of it; a close that fails has closed.
  */
 export function faultyFileSystem(
   failure: (call: FileCall, number: number) => string | undefined = () => undefined,
@@ -24,7 +27,7 @@ export function faultyFileSystem(
   async function watch<T>(call: FileCall, run: () => Promise<T>, whenFailing?: () => Promise<unknown>): Promise<T> {
     const errno = failure(call, calls.length)
     calls.push(call)
-    if (errno === undefined) return run()
+    if (errno === undefined || errno === SHORT_READ) return run()
     await whenFailing?.()
     throw errnoError(errno, call)
   }
@@ -49,7 +52,11 @@ export function faultyFileSystem(
 
   const files: FileSystem = {
     create: (path) => watch({ name: 'create', path }, async () => watchFile(await real.create(path), path)),
-    read: (path, range) => watch({ name: 'read', path }, () => real.read(path, range)),
+    read: async (path, range) => {
+      const isShort = failure({ name: 'read', path }, calls.length) === SHORT_READ
+      const bytes = await watch({ name: 'read', path }, () => real.read(path, range))
+      return isShort ? bytes.subarray(0, bytes.length >> 1) : bytes
+    },
     stat: (path) => watch({ name: 'stat', path }, () => real.stat(path)),
     list: (path) => watch({ name: 'list', path }, () => real.list(path)),
     makeDirectory: (path) => watch({ name: 'makeDirectory', path }, () => real.makeDirectory(path)),
@@ -62,6 +69,6 @@ export function faultyFileSystem(
 }
 
 /** As node:fs throws them. */
-function errnoError(code: string, { name, path }: FileCall): Error {
+export function errnoError(code: string, { name, path }: FileCall): Error {
   return Object.assign(new Error(`${code}: ${name} '${path}'`), { code, syscall: name, path })
 }
