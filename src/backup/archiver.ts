@@ -20,7 +20,7 @@ import { APPEND_ONLY, createFindKept } from './grown-files.ts'
 import { Journal } from './journal.ts'
 import { countHealed, findLostObjects, type Healed } from './lost-objects.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
-import { ITEMS_AHEAD, planReads } from './plan-reads.ts'
+import { ENTRIES_AHEAD, entriesIn, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
 import { resolveSources } from './sources.ts'
 import { storeStream } from './stream.ts'
@@ -226,7 +226,8 @@ async function storePaths({
   })
   const items = readAhead(
     planReads(walkSource(walk), reader, { cache, trustCache, findKept, signal: options.signal }),
-    ITEMS_AHEAD,
+    ENTRIES_AHEAD,
+    entriesIn,
   )
   try {
     return await buildTree(items, {

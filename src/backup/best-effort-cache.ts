@@ -26,7 +26,6 @@ export class BestEffortCache implements Disposable {
     this.#attempt(() => this.#writer?.enter(name))
   }
 
-  /** Borrows the node until the next call of any method. */
   entry(name: ByteString, cached: CachedEntry): void {
     this.#attempt(() => this.#writer?.entry(name, cached))
   }

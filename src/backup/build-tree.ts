@@ -5,7 +5,7 @@ import type { ObjectId } from '../base/ids.ts'
 import type { Node } from '../format/node.ts'
 import { decodeNode, encodeNode } from '../format/tree.ts'
 import { shake256 } from '../native/hash.ts'
-import { TreeBuilder } from '../repository/trees.ts'
+import { type EncodedNode, TreeBuilder } from '../repository/trees.ts'
 import { fileSignature } from '../worker/file-signature.ts'
 import type { CachedEntry, FileCacheWriter } from './file-cache.ts'
 import { directoryNode, fileNode, type NodeMaker, specialNode } from './node-of.ts'
@@ -54,7 +54,7 @@ interface Frame {
   readonly stats: BigIntStats | undefined
   readonly isAncestor: boolean
   /** As long as nothing differs from the parent: the nodes so far. */
-  unchanged: { name: ByteString; node: Uint8Array }[] | undefined
+  unchanged: EncodedNode[] | undefined
   readonly builder: TreeBuilder
 }
 
@@ -142,11 +142,18 @@ class TreeBuild {
     return frame.builder.finish()
   }
 
-  async #unmodified({ path, name, stats, cached }: PlannedItem & { type: 'unmodified' }): Promise<void> {
-    if (stats.isFile()) this.#options.onFile(path, 'unmodified', Number(stats.size))
-    const node = stats.nlink > 1n ? this.#regroup(path, stats, cached.node) : cached.node
-    this.#options.remember?.entry(name, { signature: cached.signature, node })
-    await this.#add(name, node, cached)
+  async #unmodified({ entries }: PlannedItem & { type: 'unmodified' }): Promise<void> {
+    const { onFile, remember } = this.#options
+    const frame = this.#frames.at(-1)!
+    const nodes = entries.map(({ path, name, stats, cached }) => {
+      if (stats.isFile()) onFile(path, 'unmodified', Number(stats.size))
+      const node = stats.nlink > 1n ? this.#regroup(path, stats, cached.node) : cached.node
+      remember?.entry(name, { signature: cached.signature, node })
+      return { name, node }
+    })
+    if (!entries.every(({ cached }, i) => nodes[i]!.node === cached.node)) await markChanged(frame)
+    if (frame.unchanged) for (const node of nodes) frame.unchanged.push(node)
+    else await frame.builder.addAll(nodes)
   }
 
   /** Names that were linked before may have moved away, and others be linked where they were. */
@@ -248,7 +255,7 @@ async function markChanged(frame: Frame): Promise<void> {
   const held = frame.unchanged
   if (!held) return
   frame.unchanged = undefined
-  for (const { name, node } of held) await frame.builder.add(name, node)
+  await frame.builder.addAll(held)
 }
 
 /** No entry's signature. What is in the snapshot must be remembered in any case, so that its removal is noticed. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ByteString, ByteWriter, bufferView, fromByteString, toByteString } from '../base/bytes.ts'
+import { type ByteString, ByteWriter } from '../base/bytes.ts'
 import { makeDirectories } from '../base/directories.ts'
 import { errnoOf } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
@@ -47,31 +47,15 @@ export class FileCacheWriter implements Disposable {
   }
 
   enter(name: ByteString): void {
-    this.#blocks.push(
-      new ByteWriter(3 + name.length).u8(TYPE.directory).u16(name.length).bytes(fromByteString(name)).finish(),
-    )
+    this.#blocks.u8(TYPE.directory).sized(2, name)
   }
 
-  /** Borrows the node until the next call of any method. */
   entry(name: ByteString, { signature, node }: CachedEntry): void {
-    const writer = new ByteWriter(3 + name.length + 5 + signature.length)
-      .u8(TYPE.entry)
-      .u16(name.length)
-      .bytes(fromByteString(name))
-    this.#blocks.push(writer.u8(signature.length).ascii(signature).u32(node.length).finish())
-    this.#blocks.push(node)
+    this.#blocks.u8(TYPE.entry).sized(2, name).sized(1, signature).sized(4, node)
   }
 
   leave({ signature, node }: CachedEntry): void {
-    this.#blocks.push(
-      new ByteWriter(6 + signature.length)
-        .u8(TYPE.leave)
-        .u8(signature.length)
-        .ascii(signature)
-        .u32(node.length)
-        .finish(),
-    )
-    this.#blocks.push(node)
+    this.#blocks.u8(TYPE.leave).sized(1, signature).sized(4, node)
   }
 
   /** Makes it the cache of `snapshot`. */
@@ -177,9 +161,8 @@ export class FileCacheReader implements Disposable {
   }
 
   #readHeader(): number {
-    const bytes = this.#blocks.take(10)
-    if (!bytes) return Number.POSITIVE_INFINITY
-    const header = bufferView(bytes)
+    const header = this.#blocks.take(10)
+    if (!header) return Number.POSITIVE_INFINITY
     const startMs = Number(header.readBigUInt64LE(2))
     const isKnown = header[0] === TYPE.header && header[1] === VERSION && Number.isSafeInteger(startMs)
     return isKnown ? startMs : Number.POSITIVE_INFINITY
@@ -190,24 +173,23 @@ export class FileCacheReader implements Disposable {
   }
 
   #readRecord(): CacheRecord | undefined {
-    const type = this.#blocks.take(1)?.[0]
+    const type = this.#blocks.number(1)
     if (type === TYPE.leave) {
       const cached = this.#readCached()
       return cached && { type: 'leave', ...cached }
     }
     if (type !== TYPE.directory && type !== TYPE.entry) return undefined
-    const nameBytes = this.#blocks.takeSized(2)
-    if (!nameBytes) return undefined
-    const name = toByteString(nameBytes)
+    const name = this.#blocks.textSized(2)
+    if (name === undefined) return undefined
     if (type === TYPE.directory) return { type: 'directory', name }
     const cached = this.#readCached()
-    return cached && { type: 'entry', name, ...cached }
+    return cached && { type: 'entry', name, signature: cached.signature, node: cached.node }
   }
 
   #readCached(): CachedEntry | undefined {
-    const signature = this.#blocks.takeSized(1)
-    const node = signature && this.#blocks.takeSized(4)
-    return node && { signature: toByteString(signature), node }
+    const signature = this.#blocks.textSized(1)
+    const node = signature === undefined ? undefined : this.#blocks.takeSized(4)
+    return node && { signature: signature!, node }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ByteString, ByteWriter, bufferView, fromByteString, toByteString } from '../base/bytes.ts'
+import { type ByteString, ByteWriter } from '../base/bytes.ts'
 import { ID_BYTES } from '../base/ids.ts'
 import { BlockReader, BlockWriter } from './checked-blocks.ts'
 
@@ -40,11 +40,9 @@ export class JournalWriter {
 
   add({ path, signature, offset, ids, lengths }: ReadPart): void {
     if (lengths.length > MAX_CHUNKS) return
-    const writer = new ByteWriter(18 + path.length + signature.length + lengths.length * (ID_BYTES + 4))
-    writer.u8(TYPE.part).u32(path.length).bytes(fromByteString(path)).u8(signature.length).ascii(signature)
-    writer.u64(offset).u32(lengths.length).bytes(ids)
+    const writer = new ByteWriter(12 + lengths.length * (ID_BYTES + 4)).u64(offset).u32(lengths.length).bytes(ids)
     for (const length of lengths) writer.u32(length)
-    this.#blocks.push(writer.finish())
+    this.#blocks.u8(TYPE.part).sized(4, path).sized(1, signature).push(writer.finish())
   }
 
   close(): void {
@@ -97,25 +95,24 @@ export class JournalReader {
   }
 
   #readPart(): PlacedPart | undefined {
-    if (this.#blocks.take(1)?.[0] !== TYPE.part) return undefined
-    const path = this.#blocks.takeSized(4)
-    const signature = path && this.#blocks.takeSized(1)
-    const head = signature && this.#blocks.take(12)
-    if (!head) return undefined
+    if (this.#blocks.number(1) !== TYPE.part) return undefined
+    const path = this.#blocks.textSized(4)
+    const signature = path === undefined ? undefined : this.#blocks.textSized(1)
+    const head = signature === undefined ? undefined : this.#blocks.take(12)
+    if (path === undefined || signature === undefined || !head) return undefined
     const offset = readU64(head, 0)
-    const count = bufferView(head).readUInt32LE(8)
+    const count = head.readUInt32LE(8)
     if (count > MAX_CHUNKS) return undefined
     const ids = this.#blocks.take(count * ID_BYTES)
     const encoded = ids && this.#blocks.take(count * 4)
     if (!encoded) return undefined
-    const lengths = Uint32Array.from({ length: count }, (_, i) => bufferView(encoded).readUInt32LE(4 * i))
-    const name = toByteString(path)
-    return { path: name, place: placeInWalk(name), signature: toByteString(signature), offset, ids, lengths }
+    const lengths = Uint32Array.from({ length: count }, (_, i) => encoded.readUInt32LE(4 * i))
+    return { path, place: placeInWalk(path), signature, offset, ids, lengths }
   }
 }
 
 /** What is beyond the integers that numbers can hold is no offset or time that anybody asks for. */
-const readU64 = (bytes: Uint8Array, at: number): number => Number(bufferView(bytes).readBigUInt64LE(at))
+const readU64 = (bytes: Buffer, at: number): number => Number(bytes.readBigUInt64LE(at))
 
 /** Compares as the walk goes: names bytewise, and what is in a directory before what comes after it. */
 const placeInWalk = (path: ByteString): string => path.replaceAll('/', '\0')

@@ -29,14 +29,8 @@ export type PlannedItem =
       readonly unmodified: boolean
       readonly shrunk: boolean
     }
-  /** An entry that is what it was: its node can be used as it is. */
-  | {
-      readonly type: 'unmodified'
-      readonly path: ByteString
-      readonly name: ByteString
-      readonly stats: BigIntStats
-      readonly cached: CachedEntry
-    }
+  /** Entries in a row, of one directory, that are what they were: their nodes can be used as they are. */
+  | { readonly type: 'unmodified'; readonly entries: readonly UnmodifiedEntry[] }
   /** An entry to be made a node of; if it is a file, `segments` items of type `segment` follow, unless `isLink`. */
   | {
       readonly type: 'entry'
@@ -52,9 +46,18 @@ export type PlannedItem =
     }
   | ({ readonly type: 'segment' } & BegunSegment)
 
-/** How many items the tree builder may lag behind; a batch of small files is begun before this many have followed its first. */
-export const ITEMS_AHEAD = 1024
-const ITEMS_PER_BATCH = 256
+export interface UnmodifiedEntry {
+  readonly path: ByteString
+  readonly name: ByteString
+  readonly stats: BigIntStats
+  readonly cached: CachedEntry
+}
+
+/** How many entries the tree builder may lag behind; a batch of small files is begun before this many have followed its first. */
+export const ENTRIES_AHEAD = 1024
+const ENTRIES_PER_BATCH = 256
+
+export const entriesIn = (item: PlannedItem): number => (item.type === 'unmodified' ? item.entries.length : 1)
 
 export interface PlanOptions {
   /** What is known of the source at an earlier snapshot. */
@@ -65,7 +68,7 @@ export interface PlanOptions {
   readonly signal?: AbortSignal
 }
 
-/** Decides for every entry of the walk whether it must be read, and begins that. */
+/** Decides for every entry of the walk whether it must be read, and begins that. What need not be read costs no promise. */
 export async function* planReads(
   events: Iterable<SourceEvent>,
   reader: FileReader,
@@ -74,31 +77,42 @@ export async function* planReads(
   /** Of the directories on the current path. */
   const frames: Frame[] = [{ stats: undefined, isAncestor: false, wasThere: true, shrunk: false }]
   const links = new Set<string>()
-  let items = 0
+  let count = 0
+  const unmodified: UnmodifiedEntry[] = []
   const onSkipped = (): void => {
     frames.at(-1)!.shrunk = true
   }
   /** Whether an entry that may be taken over is what it was. */
   const isUnmodified = (cached: CachedEntry, stats: BigIntStats): boolean =>
     trustCache && cache !== undefined && cached.signature === fileSignature(stats) && !isRacy(stats, cache.startMs)
+  const takeUnmodified = (): PlannedItem => ({ type: 'unmodified', entries: unmodified.splice(0) })
   try {
     for (const event of events) {
-      if (++items % ITEMS_PER_BATCH === 0) {
+      if (++count % ENTRIES_PER_BATCH === 0) {
+        if (unmodified.length > 0) yield takeUnmodified()
         await reader.flush()
         await setImmediate() // signals and finished work are heard of
         throwIfInterrupted(signal)
       }
+      const isKnown = frames.at(-1)!.wasThere
+      const cached = isKnown && event.type === 'entry' ? cache?.entry(event.name, onSkipped) : undefined
+      if (cached && event.type === 'entry' && isUnmodified(cached, event.stats)) {
+        unmodified.push({ path: event.path, name: event.name, stats: event.stats, cached })
+        continue
+      }
+      if (unmodified.length > 0) yield takeUnmodified()
       if (event.type === 'enter') {
-        const wasThere = frames.at(-1)!.wasThere && (cache?.enter(event.name, onSkipped) ?? false)
         const { stats, isAncestor } = event
+        const wasThere = isKnown && (cache?.enter(event.name, onSkipped) ?? false)
         frames.push({ stats, isAncestor, wasThere, shrunk: false })
         yield { ...event, wasThere }
       } else if (event.type === 'leave') yield leave(event.path)
-      else yield* planEntry(event, frames.at(-1)!.wasThere ? cache?.entry(event.name, onSkipped) : undefined)
+      else yield* planEntry(event, cached)
     }
   } finally {
     await reader.flush() // also when the walk fails: whoever awaits a segment must hear of it
   }
+  if (unmodified.length > 0) yield takeUnmodified()
   yield leave('/' as ByteString)
 
   function leave(path: ByteString): PlannedItem & { type: 'leave' } {
@@ -113,10 +127,6 @@ export async function* planReads(
     cached: CachedEntry | undefined,
   ): AsyncGenerator<PlannedItem, void, undefined> {
     const { path, stats } = event
-    if (cached && isUnmodified(cached, stats)) {
-      yield { ...event, type: 'unmodified', cached }
-      return
-    }
     const mayBeLink = stats.isFile() && stats.nlink > 1n
     const isLink = mayBeLink && links.has(inodeOf(stats))
     if (mayBeLink) links.add(inodeOf(stats))

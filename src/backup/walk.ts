@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs'
-import { type ByteString, fromByteString, joinPath, toByteString } from '../base/bytes.ts'
+import { type ByteString, fromByteString, joinPath, pathForFs } from '../base/bytes.ts'
 import type { PathMatcher } from '../repository/path-patterns.ts'
 
 /** What the walk comes by, depth first, each directory's names in bytewise order. */
@@ -75,7 +75,7 @@ class Walker {
     for (const name of names) {
       const child = joinPath(path, name)
       if (this.#options.paths.includes(child)) {
-        yield* this.#walkEntry(child, name, undefined)
+        yield* this.#walkSource(child, name)
         continue
       }
       const stats = this.#try(child, () => statSync(fromByteString(child), { bigint: true })) // the way may lead through links
@@ -88,7 +88,7 @@ class Walker {
 
   /** The source is `/` itself: it has no name and no node. */
   *#walkRoot(path: ByteString): Generator<SourceEvent, void, undefined> {
-    const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
+    const stats = this.#look(path)
     if (stats) yield* this.#walkSourceDirectory(path, stats.dev)
   }
 
@@ -99,30 +99,57 @@ class Walker {
   }
 
   *#walkDirectory(path: ByteString, device: bigint): Generator<SourceEvent, void, undefined> {
-    const names = this.#try(path, () => readdirSync(fromByteString(path), { encoding: 'buffer' }).map(toByteString))
+    const names = this.#list(path)
     if (!names) return
     const marker = this.#options.excludeIfPresent.find((name) => names.includes(name))
-    for (const name of marker === undefined ? names.sort() : [marker])
-      yield* this.#walkEntry(joinPath(path, name), name, device)
+    for (const name of marker === undefined ? names.sort() : [marker]) {
+      const child = joinPath(path, name)
+      const stats = this.#look(child)
+      if (!stats) continue
+      const isDirectory = stats.isDirectory()
+      if (this.#options.excludes.matches(child, isDirectory)) {
+        this.#excluded++
+        continue
+      }
+      this.#taken++
+      if (isDirectory) yield* this.#enter(child, name, stats, device)
+      else yield { type: 'entry', path: child, name, stats }
+    }
   }
 
-  *#walkEntry(path: ByteString, name: ByteString, device: bigint | undefined): Generator<SourceEvent, void, undefined> {
-    const { onLeftOut, excludes, oneFileSystem } = this.#options
-    const stats = this.#try(path, () => lstatSync(fromByteString(path), { bigint: true }))
-    if (!stats) return
-    const isSource = device === undefined
-    const isDirectory = stats.isDirectory()
-    if (!isSource && excludes.matches(path, isDirectory)) {
-      this.#excluded++
-      return
-    }
-    if (!isSource) this.#taken++
-    if (!isDirectory) return yield { type: 'entry', path, name, stats }
+  *#walkSource(path: ByteString, name: ByteString): Generator<SourceEvent, void, undefined> {
+    const stats = this.#look(path)
+    if (stats?.isDirectory()) yield* this.#enter(path, name, stats, undefined)
+    else if (stats) yield { type: 'entry', path, name, stats }
+  }
+
+  /** `device` is that of the source; absent for the source itself. */
+  *#enter(
+    path: ByteString,
+    name: ByteString,
+    stats: BigIntStats,
+    device: bigint | undefined,
+  ): Generator<SourceEvent, void, undefined> {
+    const { onLeftOut, oneFileSystem } = this.#options
     if (this.#leaveOut.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino)) return onLeftOut(path)
     yield { type: 'enter', path, name, stats, isAncestor: false }
-    if (isSource) yield* this.#walkSourceDirectory(path, stats.dev)
+    if (device === undefined) yield* this.#walkSourceDirectory(path, stats.dev)
     else if (!oneFileSystem || stats.dev === device) yield* this.#walkDirectory(path, device)
     yield { type: 'leave', path }
+  }
+
+  #list(path: ByteString): ByteString[] | undefined {
+    return this.#try(path, () => readdirSync(pathForFs(path), { encoding: 'latin1' }) as ByteString[])
+  }
+
+  /** Without `#try`, whose functions are dear where there are many entries. */
+  #look(path: ByteString): BigIntStats | undefined {
+    try {
+      return lstatSync(pathForFs(path), LSTAT_OPTIONS)
+    } catch (error) {
+      this.#options.onError(path, error)
+      return undefined
+    }
   }
 
   #try<T>(path: ByteString, call: () => T): T | undefined {
@@ -134,3 +161,5 @@ class Walker {
     }
   }
 }
+
+const LSTAT_OPTIONS = { bigint: true } as const

@@ -116,9 +116,17 @@ export class SharedFate {
   }
 }
 
-/** Pulls up to `depth` items ahead of the consumer, so that what the source starts overlaps what the consumer awaits. */
-export async function* readAhead<A>(source: AsyncIterable<A>, depth: number): AsyncGenerator<A, void, undefined> {
+/**
+ * Pulls items ahead of the consumer, until they weigh `depth` together, so that what the source starts overlaps what the consumer
+ * awaits.
+ */
+export async function* readAhead<A>(
+  source: AsyncIterable<A>,
+  depth: number,
+  weigh: (item: A) => number = () => 1,
+): AsyncGenerator<A, void, undefined> {
   const ready: A[] = []
+  let weight = 0
   let done = false
   let stopped = false
   let failure: { error: unknown } | undefined
@@ -128,8 +136,9 @@ export async function* readAhead<A>(source: AsyncIterable<A>, depth: number): As
     try {
       for await (const item of source) {
         ready.push(item)
+        weight += weigh(item)
         wakeConsumer()
-        if (ready.length >= depth && !stopped) await new Promise<void>((resolve) => (wakeProducer = resolve))
+        if (weight >= depth && !stopped) await new Promise<void>((resolve) => (wakeProducer = resolve))
         if (stopped) return
       }
     } catch (error) {
@@ -144,7 +153,8 @@ export async function* readAhead<A>(source: AsyncIterable<A>, depth: number): As
     for (;;) {
       if (ready.length > 0) {
         const item = ready.shift()!
-        if (ready.length < depth) wakeProducer()
+        weight -= weigh(item)
+        if (weight < depth) wakeProducer()
         yield item
       } else if (done) break
       else await new Promise<void>((resolve) => (wakeConsumer = resolve))

@@ -124,11 +124,12 @@ export class Output {
   }
 
   #report(state: ProgressState): void {
+    // Called for every file: where nobody looks, it must cost nothing.
+    if (this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal) || this.#io.signal.aborted) return
     const nowMs = this.#io.now()
     const elapsedMs = (this.#elapsedMs.get(state.phase) ?? 0) + nowMs - this.#lastReportMs
     this.#elapsedMs.set(state.phase, elapsedMs)
     this.#lastReportMs = nowMs
-    if (this.#io.signal.aborted || this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal)) return
     const framesPerSecond =
       Number(this.#io.env.CHAINKEEP_PROGRESS_FPS) || (this.isJson ? JSON_FRAMES_PER_SECOND : LINE_FRAMES_PER_SECOND)
     if (nowMs - this.#startMs < PROGRESS_DELAY_MS || nowMs - this.#lastFrameMs < 1000 / framesPerSecond) return

@@ -7,6 +7,12 @@ import { attributesFromArray } from '../format/node.ts'
 import { decodeTree, encodeInner, endsInner, endsLeaf, joinLeaf, type Tree, type TreeChild } from '../format/tree.ts'
 import type { LoadObject, SaveObject } from './lists.ts'
 
+/** A node as `encodeNode` wrote it, and its name. */
+export interface EncodedNode {
+  readonly name: ByteString
+  readonly node: Uint8Array
+}
+
 /** Builds the tree of one directory from its nodes, in bytewise order of their names (FORMAT.md §7). Memory: one open leaf and one open tree for each level. */
 export class TreeBuilder {
   readonly #save: SaveObject
@@ -21,13 +27,20 @@ export class TreeBuilder {
 
   /** Appends a node as `encodeNode` wrote it, and takes ownership of the bytes. */
   async add(name: ByteString, node: Uint8Array): Promise<void> {
-    if (this.#lastName !== undefined && name <= this.#lastName)
-      throw new RangeError(`${displayBytes(name)} is out of order`)
-    this.#lastName = name
-    const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
-    leaf.nodes.push(node)
-    leaf.bytes += node.length
-    if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
+    await this.addAll([{ name, node }])
+  }
+
+  /** The same for several. */
+  async addAll(entries: Iterable<EncodedNode>): Promise<void> {
+    for (const { name, node } of entries) {
+      if (this.#lastName !== undefined && name <= this.#lastName)
+        throw new RangeError(`${displayBytes(name)} is out of order`)
+      this.#lastName = name
+      const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
+      leaf.nodes.push(node)
+      leaf.bytes += node.length
+      if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
+    }
   }
 
   /** The id of the root. The builder must not be used again. */

@@ -52,6 +52,40 @@ test('what was written is read, however it is divided', () => {
   )
 })
 
+test('numbers, texts and bytes behind their lengths are read as they were written, across blocks', () => {
+  const text = fc.string({
+    unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)),
+    maxLength: 255,
+  })
+  const record = fc.record({ byte: fc.nat(255), size: fc.constantFrom(1 as const, 2 as const, 4 as const), text })
+  fc.assert(
+    fc.property(fc.array(record), fc.integer({ min: 1, max: 300 }), (records, blockBytes) => {
+      path = join(tmp.path, `${files++}`)
+      const writer = new BlockWriter(path, blockBytes)
+      for (const { byte, size, text } of records)
+        writer.u8(byte).sized(size, text).sized(size, Buffer.from(text, 'latin1'))
+      writer.flush()
+      writer.close()
+      const reader = new BlockReader(path)
+      for (const { byte, size, text } of records) {
+        expect(reader.number(1)).toBe(byte)
+        expect(reader.textSized(size)).toBe(text)
+        expect(reader.takeSized(size)!.toString('latin1')).toBe(text)
+      }
+      expect([reader.number(1), reader.textSized(1), reader.takeSized(2)]).toEqual([undefined, undefined, undefined])
+      reader.close()
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('what is longer than a block is a block', () => {
+  const long = seededBytes(1, 100_000)
+  write(long, 100, 100_000)
+  expect(readFileSync(path)).toHaveLength(100_008)
+  expect(readAll().equals(long)).toBe(true)
+})
+
 test('bytes that tell their length', () => {
   write(Buffer.concat([Buffer.of(3), Buffer.from('abc'), Buffer.of(2, 0), Buffer.from('de'), Buffer.of(9, 0, 0, 0, 1)]))
   const reader = new BlockReader(path)

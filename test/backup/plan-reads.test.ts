@@ -14,7 +14,13 @@ import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileCacheReader, FileCacheWriter } from '../../src/backup/file-cache.ts'
 import type { FindKept } from '../../src/backup/grown-files.ts'
-import { ancestorSignature, type PlannedItem, type PlanOptions, planReads } from '../../src/backup/plan-reads.ts'
+import {
+  ancestorSignature,
+  entriesIn,
+  type PlannedItem,
+  type PlanOptions,
+  planReads,
+} from '../../src/backup/plan-reads.ts'
 import type { BegunSegment, FileReader } from '../../src/backup/read-files.ts'
 import { normalisePaths, type SourceEvent, walkSource } from '../../src/backup/walk.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
@@ -102,11 +108,11 @@ async function planWithCache(options: Partial<PlanOptions> = {}): Promise<Planne
 function outline(items: readonly PlannedItem[]): string[] {
   return items.flatMap((item) => {
     if (item.type === 'segment') return ['segment']
+    if (item.type === 'unmodified') return item.entries.map(({ path }) => `same ${path.slice(tmp.path.length + 1)}`)
     if (!item.path.startsWith(`${tmp.path}/`)) return []
     const name = item.path.slice(tmp.path.length + 1)
     if (item.type === 'enter') return [`enter ${name}${item.wasThere ? '' : ' new'}`]
     if (item.type === 'leave') return [`leave ${name}${item.shrunk ? ' shrunk' : ''}`]
-    if (item.type === 'unmodified') return [`same ${name}`]
     return [`${item.isLink ? 'link' : item.cached ? 'changed' : 'new'} ${name}`]
   })
 }
@@ -164,7 +170,7 @@ describe('with a cache', () => {
     const items = await planWithCache()
     expect(outline(items)).toEqual(SAME)
     const unmodified = items.find((item) => item.type === 'unmodified')
-    expect(Buffer.from(unmodified!.cached.node).toString()).toBe(`node of ${tmp.path}/s/a`)
+    expect(Buffer.from(unmodified!.entries[0]!.cached.node).toString()).toBe(`node of ${tmp.path}/s/a`)
     expect(items.at(-1)).toMatchObject({ path: '/', shrunk: false, cached: { signature: '' } })
   })
 
@@ -266,6 +272,18 @@ describe('what has begun is never left waiting', () => {
     }
     await expect(all()).rejects.toThrow('walk failed')
     expect(calls).toEqual(['s/a 0', 'flush'])
+  })
+
+  test('and what need not be read goes on in batches, before what comes after it', async () => {
+    for (let i = 0; i < 600; i++) file(`s/${String(i).padStart(3, '0')}`)
+    file('t')
+    await setTimeout(30)
+    remember(Date.now())
+    const items = (await planWithCache()).filter(({ type }) => type === 'unmodified')
+    expect(items.map(entriesIn).reduce((sum, count) => sum + count)).toBe(600)
+    expect(items.length).toBeLessThanOrEqual(4)
+    expect(Math.max(...items.map(entriesIn))).toBeLessThanOrEqual(256)
+    expect(outline(items)).toEqual([...outline(items)].sort())
   })
 
   test('in the middle of many entries', async () => {

@@ -199,6 +199,18 @@ describe('readAhead', () => {
     expect(state).toEqual({ taken: 6, closed: true })
   })
 
+  test('counts what is heavy as more, and takes it all the same', async () => {
+    const { state, items } = counted(100)
+    const ahead = readAhead(items, 10, (item) => item) // 0, 1, 2 … : weights
+    await ahead.next()
+    await setTimeout(5)
+    expect(state.taken, '1 + 2 + 3 + 4 are enough').toBe(5)
+    for (const _ of [1, 2, 3, 4]) await ahead.next()
+    await setTimeout(5)
+    expect(state.taken, '5 + 6').toBe(7)
+    expect((await collect(ahead)).at(-1)).toBe(99)
+  })
+
   test('gives what came before a failure first', async () => {
     const seen: number[] = []
     const reading = (async () => {

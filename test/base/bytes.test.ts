@@ -13,6 +13,7 @@ import {
   harmlessText,
   isAllZero,
   joinPath,
+  pathForFs,
   toByteString,
 } from '../../src/base/bytes.ts'
 import { isCode } from '../../src/base/errors.ts'
@@ -26,6 +27,12 @@ describe('byte strings', () => {
         expect(bytesOf(toByteString(bytes))).toEqual([...bytes])
       }),
     )
+  })
+
+  test('name the same file for node:fs', () => {
+    for (const path of ['/plain name', '/a\nb', '/gr\u00fc', '/\xff'] as ByteString[])
+      expect(Buffer.from(pathForFs(path))).toEqual(Buffer.from(path, 'latin1'))
+    expect(pathForFs('/plain name' as ByteString)).toBe('/plain name')
   })
 
   test('compare as bytes do, which UTF-16 does not', () => {
