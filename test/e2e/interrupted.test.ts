@@ -39,7 +39,7 @@ beforeAll(async () => {
 })
 afterAll(() => tmp[Symbol.asyncDispose]())
 beforeEach(async () => {
-  for (const name of ['repository', 'cache']) rmSync(join(tmp.path, name), { recursive: true })
+  for (const name of ['repository', 'cache']) rmSync(join(tmp.path, name), { recursive: true, force: true })
   await makeRepository()
 })
 
