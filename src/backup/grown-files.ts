@@ -1,5 +1,4 @@
 import type { BigIntStats } from 'node:fs'
-import { mapOrdered } from '../base/async.ts'
 import { type ByteString, bufferView, fromByteString } from '../base/bytes.ts'
 import type { Content, FileNode } from '../format/node.ts'
 import { MAX_PLAIN_BYTES } from '../format/object.ts'
@@ -53,7 +52,7 @@ export interface FindKeptOptions {
   /** Of these files. */
   readonly appendOnly: PathMatcher
   readonly load: LoadObject
-  readonly pool: Pick<WorkerPool, 'run' | 'capacity'>
+  readonly pool: Pick<WorkerPool, 'run'>
   /** When the backup began: another time, other samples. */
   readonly startMs: number
   readonly onBytesRead: (bytes: number) => void
@@ -67,11 +66,14 @@ export interface FindKeptOptions {
 export function createFindKept({ appendOnly, load, pool, startMs, onBytesRead }: FindKeptOptions): FindKept {
   const isZeros = createIsZeros()
 
-  async function isAsItWas(path: ByteString, { offset, id, length }: PlacedChunk): Promise<boolean> {
-    const task = { path, offset, ids: Uint8Array.from(id), lengths: [length] }
-    const { same } = await pool.run('compare', task, { bytes: length })
-    onBytesRead(length)
-    return same[0] === 1
+  async function areAsTheyWere(path: ByteString, chunks: readonly PlacedChunk[]): Promise<boolean> {
+    const ids = Uint8Array.from(Buffer.concat(chunks.map(({ id }) => id)))
+    const lengths = chunks.map(({ length }) => length)
+    const bytes = lengths.reduce((sum, length) => sum + length, 0)
+    const task = { path, offsets: chunks.map(({ offset }) => offset), ids, lengths }
+    const { same } = await pool.run('compare', task, { bytes })
+    onBytesRead(bytes)
+    return !same.includes(0)
   }
 
   async function findKept(path: ByteString, stats: BigIntStats, node: FileNode): Promise<Kept | undefined> {
@@ -83,9 +85,7 @@ export function createFindKept({ appendOnly, load, pool, startMs, onBytesRead }:
     const endedInZeros = end + last.length < node.size
     if (size <= node.size && !(endedInZeros && size > end)) return undefined
     const samples = await chunksAt(lookup, samplePlaces(end, `${startMs} ${path}`))
-    for await (const same of mapOrdered(samples, pool.capacity, (chunk) => isAsItWas(path, chunk)))
-      if (!same) return undefined
-    return { content: node.content!, size: node.size, end }
+    return (await areAsTheyWere(path, samples)) ? { content: node.content!, size: node.size, end } : undefined
   }
 
   return async (path, stats, cached) => {
@@ -111,14 +111,14 @@ async function lastChunk(lookup: ListLookup, fits: (chunk: PlacedChunk) => boole
   return undefined
 }
 
-/** Each chunk once. */
+/** Each chunk once, in the order of the file. */
 async function chunksAt(lookup: ListLookup, places: Iterable<number>): Promise<PlacedChunk[]> {
   const found = new Map<number, PlacedChunk>()
   for (const place of places) {
     const chunk = await lookup.chunkAt(place)
     found.set(chunk.offset, chunk)
   }
-  return [...found.values()]
+  return [...found.values()].sort((a, b) => a.offset - b.offset)
 }
 
 /** Bytes before `end` whose chunks are compared; which they are follows from `seed`. */

@@ -20,7 +20,9 @@ export function compareRun({ pool }: RestoreJob, target: ByteString, run: ChunkR
   const { offset, lengths } = run
   // A view would be cloned with all the memory below it.
   const ids = Uint8Array.from(run.ids)
-  return pool.run('compare', { path: target, offset, ids, lengths }, { bytes: runBytes(run) })
+  let end = offset
+  const offsets = lengths.map((length) => (end += length) - length)
+  return pool.run('compare', { path: target, offsets, ids, lengths }, { bytes: end - offset })
 }
 
 export const runBytes = ({ lengths }: ChunkRun): number => lengths.reduce((sum, length) => sum + length, 0)

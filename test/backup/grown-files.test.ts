@@ -70,7 +70,7 @@ async function remember(content: Buffer): Promise<Known> {
 interface Found {
   readonly kept: Kept | undefined
   /** What was compared. */
-  readonly tasks: CompareTask[]
+  readonly samples: readonly { readonly offset: number; readonly length: number }[]
   readonly bytesRead: number
 }
 
@@ -78,11 +78,10 @@ async function find(
   { signature, node }: Known,
   { startMs = 1, appendOnly = ['file'], beforeComparing = () => {} } = {},
 ): Promise<Found> {
-  const tasks: CompareTask[] = []
+  const samples: { offset: number; length: number }[] = []
   const pool = {
-    capacity: 2,
     run(_: 'compare', task: CompareTask) {
-      tasks.push(task)
+      for (const [i, offset] of task.offsets.entries()) samples.push({ offset, length: task.lengths[i]! })
       beforeComparing()
       return runCompare(task, tools)
     },
@@ -96,7 +95,7 @@ async function find(
     onBytesRead: (bytes) => (bytesRead += bytes),
   })
   const kept = await findKept(path, lstatSync(file, { bigint: true }), { signature, node: encodeNode(node) })
-  return { kept, tasks, bytesRead }
+  return { kept, samples, bytesRead }
 }
 
 const change = (make: (content: Buffer) => Buffer): void => writeFileSync(file, make(readFileSync(file)))
@@ -207,21 +206,21 @@ describe('what is compared', () => {
   test('follows from the time; is the last chunk kept, and one in each stretch; and is little', async () => {
     const known = await remember(content)
     append(1)
-    const { kept, tasks, bytesRead } = await find(known)
+    const { kept, samples, bytesRead } = await find(known)
     const all = starts(content)
-    expect(tasks.map(({ offset }) => offset)).toContain(all.at(-2))
+    expect(samples.map(({ offset }) => offset)).toContain(all.at(-2))
     for (let to = kept!.end; to > kept!.end - 16 * MIB; to -= MIB)
-      expect(tasks.some(({ offset, lengths: [length] }) => offset < to && offset + length! > to - MIB)).toBe(true)
+      expect(samples.some(({ offset, length }) => offset < to && offset + length > to - MIB)).toBe(true)
     for (let i = 0; i < 8; i++) {
       const [from, to] = [i, i + 1].map((n) => ((kept!.end - 16 * MIB) * n) / 8)
-      expect(tasks.some(({ offset, lengths: [length] }) => offset < to! && offset + length! > from!)).toBe(true)
+      expect(samples.some(({ offset, length }) => offset < to! && offset + length > from!)).toBe(true)
     }
-    expect(new Set(tasks.map(({ offset }) => offset)).size).toBe(tasks.length)
-    expect(bytesRead).toBe(tasks.reduce((sum, { lengths }) => sum + lengths[0]!, 0))
+    expect(new Set(samples.map(({ offset }) => offset)).size).toBe(samples.length)
+    expect(bytesRead).toBe(samples.reduce((sum, { length }) => sum + length, 0))
     expect(bytesRead).toBeLessThan(5 * MIB)
     const offsets = async (startMs: number): Promise<number[]> =>
-      (await find(known, { startMs })).tasks.map(({ offset }) => offset)
-    expect(await offsets(1)).toEqual(tasks.map(({ offset }) => offset))
+      (await find(known, { startMs })).samples.map(({ offset }) => offset)
+    expect(await offsets(1)).toEqual(samples.map(({ offset }) => offset))
     expect(await offsets(2)).not.toEqual(await offsets(1))
   })
 
@@ -231,16 +230,16 @@ describe('what is compared', () => {
     const seen = new Set<number>()
     const all = starts(content.subarray(0, 6 * MIB)).slice(0, -1)
     for (let startMs = 1; startMs < 300 && seen.size < all.length; startMs++)
-      for (const { offset } of (await find(known, { startMs })).tasks) seen.add(offset)
+      for (const { offset } of (await find(known, { startMs })).samples) seen.add(offset)
     expect([...seen].sort((a, b) => a - b)).toEqual(all)
   })
 
   test('spoils it by one changed byte', async () => {
     const known = await remember(content)
     append(1)
-    const { tasks } = await find(known)
-    for (const { offset, lengths } of tasks.filter((_, i) => i % 5 === 0)) {
-      const at = offset + lengths[0]! - 1
+    const { samples } = await find(known)
+    for (const { offset, length } of samples.filter((_, i) => i % 5 === 0)) {
+      const at = offset + length - 1
       const [byte] = content.subarray(at)
       overwrite(Uint8Array.of(byte! ^ 1), at)
       expect((await find(known)).kept).toBeUndefined()
@@ -252,9 +251,9 @@ describe('what is compared', () => {
   test('and what is not compared this time may have changed unseen', async () => {
     const known = await remember(content)
     append(1)
-    const { kept, tasks } = await find(known)
+    const { kept, samples } = await find(known)
     const isSampled = (at: number): boolean =>
-      tasks.some(({ offset, lengths }) => at >= offset && at < offset + lengths[0]!)
+      samples.some(({ offset, length }) => at >= offset && at < offset + length)
     const unseen = starts(content).find((at) => !isSampled(at))!
     overwrite(Uint8Array.of(content[unseen]! ^ 1), unseen)
     expect((await find(known)).kept).toEqual(kept)

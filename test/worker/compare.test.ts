@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
@@ -22,8 +22,11 @@ const chunks = lengths.map((length, i) => seededBytes(i, length))
 const ids = Buffer.concat(chunks.map((chunk) => createHash('sha3-256').update(chunk).digest()))
 const tools = createTools()
 
+/** Where each chunk begins, if they follow one another from `at` on. */
+const offsetsFrom = (at: number): number[] => lengths.map((length) => (at += length) - length)
+
 const compare = (offset = 0): Promise<CompareResult> =>
-  runCompare({ path: byteStringOf(path), offset, ids, lengths }, tools)
+  runCompare({ path: byteStringOf(path), offsets: offsetsFrom(offset), ids, lengths }, tools)
 
 test('finds all of what is there', async () => {
   writeFileSync(path, Buffer.concat(chunks))
@@ -34,6 +37,21 @@ test('begins where it is told to', async () => {
   writeFileSync(path, Buffer.concat([Buffer.alloc(333), ...chunks, Buffer.alloc(9)]))
   expect(await compare(333)).toEqual({ same: Uint8Array.of(1, 1, 1, 1, 1) })
   expect(await compare(332)).toEqual({ same: new Uint8Array(5) })
+})
+
+test('chunks may lie apart', async () => {
+  const gaps = [5, 0, 70_000, 0, 1]
+  writeFileSync(path, Buffer.concat(chunks.flatMap((chunk, i) => [Buffer.alloc(gaps[i]!, 7), chunk])))
+  let gap = 0
+  const offsets = offsetsFrom(0).map((offset, i) => offset + (gap += gaps[i]!))
+  const task = { path: byteStringOf(path), offsets, ids, lengths }
+  expect(await runCompare(task, tools)).toEqual({ same: Uint8Array.of(1, 1, 1, 1, 1) })
+  truncateSync(path, offsets[3]! + 299_999)
+  expect((await runCompare(task, tools)).same).toEqual(Uint8Array.of(1, 1, 1, 0, 0))
+  for (const [i, at] of offsets.entries()) {
+    const others = { ...task, offsets: offsets.with(i, at + 1) }
+    expect((await runCompare(others, tools)).same[i]).toBe(0)
+  }
 })
 
 test('one changed byte spoils its chunk and no other', async () => {

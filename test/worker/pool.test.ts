@@ -128,7 +128,7 @@ test('every kind of task runs on threads, too', async () => {
   const writes = Float64Array.of(0, 0, 0)
   const written = await pool.run('write', { ...pack, paths: [path], writes, skipZeros: Uint8Array.of(0) }, LARGE)
   expect(written).toMatchObject({ bytesWritten: 0, failures: [{ path: 0, code: 'NOT_FOUND' }] })
-  const compared = await pool.run('compare', { path, offset: 0, ids: pack.list[0]!.id, lengths: [1000] }, LARGE)
+  const compared = await pool.run('compare', { path, offsets: [0], ids: pack.list[0]!.id, lengths: [1000] }, LARGE)
   expect(compared).toMatchObject({ same: Uint8Array.of(0), failure: { code: 'NOT_FOUND' } })
 })
 
