@@ -33,7 +33,7 @@ function cut(pool: WorkerPool, bytes: Uint8Array, options: Partial<RunOptions> =
 }
 
 /** Work that takes a thread, whatever its size. */
-const LARGE = { bytes: 5 * MIB }
+const LARGE = { bytes: 33 * MIB }
 const small = (): Uint8Array => Uint8Array.from(randomBytes(100))
 
 /** Answers like a store, once `open` has been called. */
@@ -53,11 +53,11 @@ function gate(): { answer: Ask; open: () => void; reached: Promise<void>; waitin
   return { answer, open, reached, waiting: () => waiting }
 }
 
-test('the first 4 MiB of work are done on the calling thread, where buffers stay', async () => {
+test('the first 32 MiB of work are done on the calling thread, where buffers stay', async () => {
   const pool = newPool(1)
   const bytes = small()
   const transfer = [bytes.buffer as ArrayBuffer]
-  await cut(pool, bytes, { transfer, bytes: 4 * MIB })
+  await cut(pool, bytes, { transfer, bytes: 32 * MIB })
   expect(bytes).toHaveLength(100)
   await cut(pool, bytes, { transfer, bytes: 1 })
   expect(bytes, 'transferred, not copied').toHaveLength(0)
@@ -71,7 +71,7 @@ test('records come back in memory of their own, transferred', async () => {
     return store.answer(question)
   }
   const bytes = Uint8Array.from(randomBytes(MIB))
-  await cut(newPool(1), bytes, { answer, bytes: 5 * MIB })
+  await cut(newPool(1), bytes, { answer, bytes: 33 * MIB })
   expect(records).toHaveLength(1)
   expect(records[0]!.byteOffset).toBe(0)
   expect(Buffer.concat([...store.chunks.values()]).equals(bytes)).toBe(true)
@@ -106,8 +106,8 @@ test('threads start at once where there will be work for them', async () => {
     await cut(pool, bytes, { transfer: [bytes.buffer as ArrayBuffer] })
     return bytes.length > 0 // what went to a thread is gone
   }
-  expect(await isInline(4 * MIB)).toBe(true)
-  expect(await isInline(5 * MIB)).toBe(false)
+  expect(await isInline(32 * MIB)).toBe(true)
+  expect(await isInline(33 * MIB)).toBe(false)
 })
 
 test('while a task of a thread awaits its answer, another is worked on', async () => {
@@ -134,7 +134,7 @@ test('every kind of task runs on threads, too', async () => {
 
 test.each([
   ['on the calling thread', 0],
-  ['on a thread', 5 * MIB],
+  ['on a thread', 33 * MIB],
 ])('who answers may reject, and that very error comes out: %s', async (_, bytes) => {
   const error = new ChainkeepError('NO_SPACE', 'the disk is full', { path: '/x' })
   const pool = newPool(1)
