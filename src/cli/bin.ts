@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
 import { homedir, hostname, userInfo } from 'node:os'
-import { addAbortSignal } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { errnoOf, fileError } from '../base/errors.ts'
 import { EXIT } from './exit-codes.ts'
 import { BROKEN_PIPE, type Sink } from './io.ts'
 import { main } from './main.ts'
+import { openStdin } from './standard-input.ts'
 
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -21,7 +21,7 @@ process.stderr.on('error', () => {}) // who is to be told?
 
 void main(process.argv.slice(2), {
   get stdin() {
-    return addAbortSignal(stop.signal, process.stdin) // or else a silent pipe could not be interrupted
+    return openStdin(stop.signal)
   },
   stdout: sinkOf(process.stdout),
   stderr: sinkOf(process.stderr),

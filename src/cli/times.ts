@@ -30,7 +30,13 @@ export function formatDuration(durationMs: number): string {
 export function parseTime(text: string, nowMs: number): number | undefined {
   if (text === 'now') return nowMs
   const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:?\d\d)?)?$/.exec(text)
-  if (!match) return undefined
+  if (!match || !isDate(match[1]!)) return undefined
   const timeMs = Date.parse(`${match[1]}T${match[2] ?? '00:00:00'}${match[3] ?? ''}`)
   return Number.isNaN(timeMs) ? undefined : timeMs
+}
+
+/** Whether there is such a day: `Date.parse` takes the 31st of February for the 3rd of March. */
+function isDate(day: string): boolean {
+  const midnight = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
 }

@@ -29,12 +29,14 @@ interface Run {
 
 const start = (...argv: string[]): Run => startInto('pipe', ...argv)
 
+const environment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  CHAINKEEP_REPOSITORY: join(tmp.path, 'repository'),
+  XDG_CACHE_HOME: join(tmp.path, 'cache'),
+})
+
 function startInto(stdout: 'pipe' | number, ...argv: string[]): Run {
-  const env = {
-    ...process.env,
-    CHAINKEEP_REPOSITORY: join(tmp.path, 'repository'),
-    XDG_CACHE_HOME: join(tmp.path, 'cache'),
-  }
+  const env = environment()
   const child = spawn(process.execPath, [BINARY, ...argv], { cwd: tmp.path, env, stdio: ['pipe', stdout, 'pipe'] })
   const texts = { stdout: '', stderr: '' }
   child.stdout?.on('data', (part) => (texts.stdout += part))
@@ -101,6 +103,36 @@ test.skipIf(!existsSync('/dev/full'))('a full disk below stdout is told in a sen
         'chainkeep: cannot write to stdout: no space left on the device; free some space there and run it again\n',
     })
   closeSync(full)
+})
+
+test.each([
+  ['a directory', '.', 'stdin is a directory: to back it up, give its path'],
+  ['closed', undefined, 'nothing comes on stdin: it is closed, or /dev/null'],
+  ['/dev/null', '/dev/null', 'nothing comes on stdin: it is closed, or /dev/null'],
+])('stdin that is %s is refused, and no empty file stored', async (_, path, message) => {
+  await run('init')
+  const redirect = path === undefined ? '<&-' : `<${path}`
+  const child = spawn('sh', ['-c', `exec "$0" "$@" ${redirect}`, process.execPath, BINARY, 'backup', '--stdin'], {
+    cwd: tmp.path,
+    env: environment(),
+  })
+  let stderr = ''
+  child.stderr.on('data', (part) => (stderr += part))
+  const [code] = await once(child, 'close')
+  expect({ code, stderr }).toEqual({ code: 2, stderr: `chainkeep: ${message}\n` })
+  expect(readdirSync(join(tmp.path, 'repository/snapshots'))).toEqual([])
+})
+
+test('stdin may be a file', async () => {
+  await run('init')
+  const file = openSync(join(tmp.path, 'node/file'), 'r')
+  const child = spawn(process.execPath, [BINARY, 'backup', '--stdin'], {
+    env: environment(),
+    stdio: [file, 'pipe', 'pipe'],
+  })
+  expect(await once(child, 'close')).toEqual([0, null])
+  closeSync(file)
+  expect((await run('ls', '--json', 'latest')).stdout).toContain('"size":8000000')
 })
 
 async function untilLocked(): Promise<void> {

@@ -18,11 +18,21 @@ describe('times', () => {
     ['2026-11-21T07:00:00+01:00', Date.UTC(2026, 10, 21, 6)],
     ['2026-11-21 07:00:00', new Date(2026, 10, 21, 7).getTime()],
     ['2026-11-21', new Date(2026, 10, 21).getTime()],
+    ['2028-02-29T23:59:59Z', Date.UTC(2028, 1, 29, 23, 59, 59)],
+    ['0099-12-31T00:00:00Z', Date.parse('0099-12-31T00:00:00Z')],
   ])('%s is understood', (text, timeMs) => expect(parseTime(text, 42)).toBe(timeMs))
 
-  test.each(['', 'yesterday', '2026-13-01', '21.11.2026', '1795247230'])('%j is no time', (text) =>
-    expect(parseTime(text, 42)).toBeUndefined(),
-  )
+  test.each([
+    '',
+    'yesterday',
+    '2026-13-01',
+    '2026-02-31',
+    '2026-02-29 12:00',
+    '2026-00-10',
+    '2026-11-21 24:01',
+    '21.11.2026',
+    '1795247230',
+  ])('%j is no time', (text) => expect(parseTime(text, 42)).toBeUndefined())
 
   test('durations', () => {
     expect(formatElapsed(7_000)).toBe('0:07')

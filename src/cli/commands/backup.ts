@@ -61,7 +61,12 @@ A backup that did not finish is continued by the next one of the same paths: wha
     choiceOption('--type <kind>', 'what changes are detected against', ['incremental', 'differential', 'full']),
     new Option('--parent <id>', 'detect changes against this snapshot'),
     repeatableOption('--tag <tag,...>', 'tag the snapshot (may be repeated)'),
-    new Option('-H, --host <name>', 'the host to record, instead of this one'),
+    parsedOption(
+      '-H, --host <name>',
+      'the host to record, instead of this one',
+      (text) => text || undefined,
+      'It must not be empty.',
+    ),
     new Option('--time <time>', 'the time to record: now, or as 2026-11-21 07:00:00 or ISO 8601'),
     repeatableOption('-e, --exclude <pattern>', 'leave out what fits (may be repeated)'),
     repeatableOption(
@@ -105,10 +110,13 @@ A backup that did not finish is continued by the next one of the same paths: wha
         'USAGE',
         options.stdin ? 'with --stdin there are no paths' : 'what is to be backed up? Give its path',
       )
+    if (options.stdinFilename !== undefined && !options.stdin)
+      throw new ChainkeepError('USAGE', '--stdin-filename names what is read from stdin: give --stdin, too')
+    const backupOptions = toBackupOptions(context, options, paths)
     const excludes = [...(await readExcludeFiles(context, options.excludeFile)), ...(options.exclude ?? [])]
     await using repository = await openOrCreate(context, options)
     const result = await runBackup(repository, {
-      ...toBackupOptions(context, options, paths),
+      ...backupOptions,
       excludes,
       parent: options.parent === undefined ? undefined : (await findSnapshot(repository, options.parent)).id,
       progress: output.progress,

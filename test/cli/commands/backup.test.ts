@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
@@ -180,6 +180,16 @@ test('kind, tags, host and time are recorded', async () => {
     { kind: 'full', tags: ['a', 'b', 'c'], hostname: 'db1', time: '2026-11-21T07:00:00.000Z', username: 'operator' },
     { kind: 'differential', hostname: 'db1', parent: list[0]!.id },
   ])
+})
+
+test.each([
+  [['--host', ''], "option '-H, --host <name>' argument '' is invalid. It must not be empty."],
+  [['--stdin-filename', 'x'], '--stdin-filename names what is read from stdin: give --stdin, too'],
+  [['--time', '2026-02-31'], '"2026-02-31" is not a time: give now, or for example 2026-11-21 07:00:00'],
+])('%j is refused, before a repository is made', async (options, message) => {
+  const { code, stderr } = await run(['backup', '--init', 'node', ...options])
+  expect({ code, stderr }).toEqual({ code: 2, stderr: `chainkeep: ${message}\n` })
+  expect(existsSync(join(tmp.path, 'repository'))).toBe(false)
 })
 
 test('nothing changed: no snapshot if so wished', async () => {
