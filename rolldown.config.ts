@@ -30,7 +30,7 @@ export default defineConfig({
         { name: 'command-line', test: /dist-modules\/cli\/(command|main)\.js$/ },
         {
           name: 'repository',
-          test: /dist-modules\/repository\/(lists|local|reachability|snapshots|trees|write-session)\.js$/,
+          test: /dist-modules\/repository\/(cleared-snapshots|known-packs|lists|local|reachability|snapshots|trees|write-session)\.js$/,
         },
       ],
     },

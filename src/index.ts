@@ -41,7 +41,7 @@ export {
   UNLIMITED,
 } from './maintain/forget-policy.ts'
 export type { Note, Problem } from './maintain/problem.ts'
-export { type PruneOptions, type PruneResult, prune } from './maintain/prune.ts'
+export { DEFAULT_GRACE_MS, type PendingPacks, type PruneOptions, type PruneResult, prune } from './maintain/prune.ts'
 export type { PrunePlan, PrunePolicy } from './maintain/prune-plan.ts'
 export type { ReadData } from './maintain/read-data.ts'
 export { type RepairIndexResult, repairIndex } from './maintain/repair-index.ts'

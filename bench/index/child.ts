@@ -72,6 +72,7 @@ function backendOf(packs: number): Backend {
   return {
     location: 'nowhere',
     localDirectory: undefined,
+    writer: '',
     async *list(kind) {
       if (kind === 'data') for (let pack = 0; pack < packs; pack++) yield packId(pack)
     },
@@ -81,7 +82,9 @@ function backendOf(packs: number): Backend {
     get: never,
     stat: never,
     remove: never,
-    removeLeftovers: never,
+    putBriefly: never,
+    touch: never,
+    clock: never,
     [Symbol.asyncDispose]: async () => {},
   }
 }

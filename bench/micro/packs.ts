@@ -2,7 +2,8 @@ import { hash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Backend } from '../../src/backend/backend.ts'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import { ID_BYTES, objectIdAt } from '../../src/base/ids.ts'
 import {
   checkRecord,

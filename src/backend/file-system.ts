@@ -21,6 +21,8 @@ export interface FileSystem {
   /** Gives the file a second name, which must not exist. */
   link(from: string, to: string): Promise<void>
   remove(path: string): Promise<void>
+  /** Gives a file that is not empty the time of now, by the clock of the file system. */
+  touch(path: string): Promise<void>
   /** Makes names in a folder durable. */
   syncDirectory(path: string): Promise<void>
 }
@@ -76,6 +78,17 @@ export const nodeFileSystem: FileSystem = {
   rename: (from, to) => fs.rename(from, to),
   link: (from, to) => fs.link(from, to),
   remove: (path) => fs.unlink(path),
+
+  // `utimes` would set the time of this machine's clock, which need not be that of a server's.
+  async touch(path) {
+    const handle = await fs.open(path, constants.O_RDWR)
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(1), 0, 1, 0)
+      await handle.write(buffer, 0, bytesRead, 0)
+    } finally {
+      await handle.close()
+    }
+  },
 
   async syncDirectory(path) {
     const handle = await fs.open(path, constants.O_RDONLY)

@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import type { Backend, ByteRange, FileKind, FileStat, UnnamedFile } from './backend.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
+import { makeDirectory } from './local-folders.ts'
 import { TemporaryFile } from './temporary-file.ts'
 
 /** Kinds that hold many files are spread over 256 folders by the first two digits of the name. */
 const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta', 'parity'])
-const FOLDERS = ['data', 'meta', 'snapshots', 'locks', 'tmp'] as const
-/** What is in these is worth keeping; in the others lies what unfinished runs have left behind. */
-const KEPT_FOLDERS: ReadonlySet<string> = new Set(['data', 'meta', 'snapshots'])
+/** Kinds of which there is one file. */
+const SINGLE: ReadonlySet<FileKind> = new Set(['config', 'settings', 'reserve'])
+/** Kinds whose folders come with their first file. */
+const MADE_WHEN_NEEDED: ReadonlySet<FileKind> = new Set([...SPREAD, 'condemned'])
 const NAME = /^[0-9a-f]{1,64}$/
 
 /** Files in a folder of this machine. `directory` must be absolute. */
@@ -17,57 +19,10 @@ export function localBackend(directory: string, files: FileSystem = nodeFileSyst
   return new LocalBackend(directory, files)
 }
 
-/**
- * Makes the folders of an empty repository in `directory`, which may exist if it holds no files but leftovers of an attempt
- * that was interrupted. Rejects EXISTS, DENIED, IO.
- */
-export async function createLocalFolders(directory: string, files: FileSystem = nodeFileSystem): Promise<void> {
-  try {
-    if (await makeDirectory(files, directory)) await files.syncDirectory(dirname(directory))
-    const names = await files.list(directory)
-    if (names.length > 0 && !names.every(({ name }) => (FOLDERS as readonly string[]).includes(name)))
-      throw new ChainkeepError('EXISTS', `cannot create a repository in ${directory}: the folder is not empty`, {
-        directory,
-      })
-    for (const name of names.map((entry) => entry.name).filter((each) => KEPT_FOLDERS.has(each)))
-      await refuseFiles(files, directory, name)
-    for (const name of FOLDERS) await makeDirectory(files, join(directory, name))
-    await files.syncDirectory(directory)
-  } catch (error) {
-    throw fileError(`cannot create a repository in ${directory}`, error, { directory })
-  }
-}
-
-/** Without their config, nobody knows whose packs and snapshots these are, and another config would not fit them. */
-async function refuseFiles(files: FileSystem, directory: string, folder: string): Promise<void> {
-  const found = await findFile(files, join(directory, folder))
-  if (found === undefined) return
-  const what = `it holds ${relative(directory, found)}, but no config`
-  const advice =
-    'if the config of a repository was lost, put a copy of it there, and its packs are readable again; if not, choose an empty folder'
-  throw new ChainkeepError('EXISTS', `cannot create a repository in ${directory}: ${what}; ${advice}`, {
-    directory,
-    file: found,
-  })
-}
-
-/** The path itself, if it is a file, or else of any file below it. */
-async function findFile(files: FileSystem, path: string): Promise<string | undefined> {
-  try {
-    for (const { name } of await files.list(path)) {
-      const found = await findFile(files, join(path, name))
-      if (found !== undefined) return found
-    }
-    return undefined
-  } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return path
-    throw error
-  }
-}
-
 class LocalBackend implements Backend {
   readonly location: string
   readonly localDirectory: string
+  readonly writer: string = randomBytes(8).toString('hex')
   readonly #files: FileSystem
   /** Folders whose own name is known to be durable. */
   readonly #durableFolders = new Set<string>()
@@ -78,13 +33,21 @@ class LocalBackend implements Backend {
     this.#files = files
   }
 
-  async put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+  put(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    return this.#put(kind, name, parts, true)
+  }
+
+  putBriefly(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    return this.#put(kind, name, parts, false)
+  }
+
+  async #put(kind: FileKind, name: string, parts: readonly Uint8Array[], durable: boolean): Promise<void> {
     this.#locate(kind, name) // before anything is written
     try {
       const file = await this.#begin()
       try {
         await file.append(parts)
-        await this.#publish(file, kind, name)
+        await this.#publish(file, kind, name, durable)
       } finally {
         await file.discard()
       }
@@ -96,11 +59,11 @@ class LocalBackend implements Backend {
   async replace(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
     const { folder, path } = this.#locate(kind, name)
     try {
-      if (SPREAD.has(kind)) await this.#makeFolder(folder)
+      if (MADE_WHEN_NEEDED.has(kind)) await this.#makeFolder(folder)
       const file = await this.#begin()
       try {
         await file.append(parts)
-        await file.finish()
+        await file.finish(true)
         await this.#files.rename(file.path, path)
         await this.#files.syncDirectory(folder)
       } finally {
@@ -119,7 +82,7 @@ class LocalBackend implements Backend {
     return {
       append: (parts) => file.append(parts).catch(refuse),
       publish: (name) =>
-        this.#publish(file, kind, name)
+        this.#publish(file, kind, name, true)
           .catch((error: unknown) => {
             throw this.#cannotWrite(error, kind, name)
           })
@@ -129,7 +92,7 @@ class LocalBackend implements Backend {
   }
 
   #begin(): Promise<TemporaryFile> {
-    return TemporaryFile.create(this.#files, join(this.location, 'tmp', randomBytes(16).toString('hex')))
+    return TemporaryFile.create(this.#files, join(this.location, 'tmp', this.writer + randomBytes(16).toString('hex')))
   }
 
   #cannotWrite(error: unknown, kind: FileKind, name: string): ChainkeepError {
@@ -137,11 +100,12 @@ class LocalBackend implements Backend {
   }
 
   /** Its temporary name stays, and is the caller's to discard. */
-  async #publish(file: TemporaryFile, kind: FileKind, name: string): Promise<void> {
+  async #publish(file: TemporaryFile, kind: FileKind, name: string, durable: boolean): Promise<void> {
     const { folder, path } = this.#locate(kind, name)
-    if (SPREAD.has(kind)) await this.#makeFolder(folder)
-    await file.finish()
+    if (MADE_WHEN_NEEDED.has(kind)) await this.#makeFolder(folder)
+    await file.finish(durable)
     await this.#giveName(file.path, path)
+    if (!durable) return
     try {
       await this.#files.syncDirectory(folder)
     } catch (error) {
@@ -248,33 +212,34 @@ class LocalBackend implements Backend {
     }
   }
 
-  async removeLeftovers(): Promise<number> {
-    const folder = join(this.location, 'tmp')
-    const names = await this.#names(folder, (name) => NAME.test(name))
-    for (const name of names)
-      await this.#files.remove(join(folder, name)).catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') throw fileError(`cannot remove ${join(folder, name)}`, error)
-      })
-    return names.length
+  async touch(kind: FileKind, name: string): Promise<void> {
+    const { path } = this.#locate(kind, name)
+    try {
+      await this.#files.touch(path)
+    } catch (error) {
+      throw fileError(`cannot write ${path}`, error, { kind, name })
+    }
+  }
+
+  async clock(): Promise<number> {
+    try {
+      const file = await this.#begin()
+      try {
+        return (await this.#files.stat(file.path)).modifiedMs
+      } finally {
+        await file.discard()
+      }
+    } catch (error) {
+      throw fileError(`cannot write into ${join(this.location, 'tmp')}`, error)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #locate(kind: FileKind, name: string): { folder: string; path: string } {
-    if (kind === 'config' || kind === 'settings') return { folder: this.location, path: join(this.location, kind) }
+    if (SINGLE.has(kind)) return { folder: this.location, path: join(this.location, kind) }
     if (!NAME.test(name)) throw new RangeError(`not a name of a stored file: ${JSON.stringify(name)}`)
     const folder = SPREAD.has(kind) ? join(this.location, kind, name.slice(0, 2)) : join(this.location, kind)
     return { folder, path: join(folder, name) }
-  }
-}
-
-/** Whether the folder had to be made. */
-async function makeDirectory(files: FileSystem, path: string): Promise<boolean> {
-  try {
-    await files.makeDirectory(path)
-    return true
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false
-    throw error
   }
 }

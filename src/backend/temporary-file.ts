@@ -26,10 +26,10 @@ export class TemporaryFile {
     return this.#appends
   }
 
-  /** Makes the content durable. What failed is never tried again: the kernel may have dropped its pages (FORMAT.md §10). */
-  async finish(): Promise<void> {
+  /** Closes it, `durable` or not. What failed is never tried again: the kernel may have dropped its pages (FORMAT.md §10). */
+  async finish(durable: boolean): Promise<void> {
     await this.#appends
-    await this.#file.sync()
+    if (durable) await this.#file.sync()
     await this.#close()
   }
 

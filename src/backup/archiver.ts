@@ -1,16 +1,19 @@
 import { availableParallelism } from 'node:os'
 import { readAhead } from '../base/async.ts'
 import { type ByteString, byteStringOf, displayBytes } from '../base/bytes.ts'
-import { reasonOf, throwIfInterrupted } from '../base/errors.ts'
-import type { ObjectId, SnapshotId } from '../base/ids.ts'
+import { isCode, reasonOf, throwIfInterrupted } from '../base/errors.ts'
+import type { ObjectId, PackId, SnapshotId } from '../base/ids.ts'
 import type { Progress } from '../base/progress.ts'
 import type { Failure, Snapshot, SnapshotKind } from '../format/snapshot.ts'
 import { createAccounts } from '../native/accounts.ts'
 import type { Effort } from '../native/compress.ts'
+import { doubtsAbout, rememberCleared } from '../repository/cleared-snapshots.ts'
+import { type CondemnedRecord, type CondemnedRecords, loadCondemned, packsIn } from '../repository/condemned.ts'
 import { rememberPacks } from '../repository/known-packs.ts'
+import type { Lock } from '../repository/lock.ts'
 import { compilePatterns } from '../repository/path-patterns.ts'
 import type { Repository } from '../repository/repository.ts'
-import { listSnapshots, saveSnapshot } from '../repository/snapshots.ts'
+import { listSnapshots, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
 import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
@@ -18,7 +21,7 @@ import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
 import { APPEND_ONLY, createFindKept } from './grown-files.ts'
 import { Journal } from './journal.ts'
-import { countHealed, findLostObjects, type Healed } from './lost-objects.ts'
+import { countHealed, type Healed, NOTHING_LOST, secureParent } from './lost-objects.ts'
 import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
 import { ENTRIES_AHEAD, entriesIn, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
@@ -86,13 +89,14 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     : resolveSources(options.paths, repository.backend.localDirectory, environment.notice)
   for (const failure of sources.missing) counters.fail(failure)
 
-  await using lock = dryRun ? undefined : await repository.lock('write')
+  await using lock = await repository.lock(dryRun ? 'read' : 'write')
+  const avoided = repository.condemned
   const snapshots = await listSnapshots(repository)
   const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
   if (options.kind === 'differential' && choice.kind === 'full' && choice.group.length > 0)
     environment.notice('no full snapshot of these paths is left: this one is made full')
   counters.expect(choice.parent?.snapshot.summary)
-  await using session = repository.beginWrite({ dryRun, signal })
+  await using session = repository.beginWrite({ dryRun, lock, signal })
   await using pool = new WorkerPool({ threads })
   using journal =
     dryRun || stdin
@@ -119,7 +123,9 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   using remember =
     dryRun || stdin ? undefined : new BestEffortCache(repository.cacheDirectory, startMs, environment.notice)
 
-  const lost = stdin ? [] : await findLostObjects(repository, choice.parent, signal)
+  const { isWhole: isParentWhole, lost } = stdin
+    ? NOTHING_LOST
+    : await secureParent(repository, choice.parent, { lock: dryRun ? undefined : lock, signal })
   const tree = stdin
     ? await storeStream(stdin, reader, session, startMs, counters, signal)
     : await storePaths({
@@ -128,7 +134,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
         startMs,
         sources: sources.paths,
         choice,
-        isParentWhole: lost.length === 0,
+        isParentWhole,
         session,
         pool,
         reader,
@@ -158,9 +164,9 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const healed = dryRun ? undefined : await countHealed(repository, lost)
   if (skipped) journal?.finish()
   if (dryRun || skipped) return { id: undefined, snapshot, skipped, healed }
-  await lock?.confirm()
-  const id = await saveSnapshot(repository, snapshot) // after the flush: FORMAT.md §10
+  const id = await publish(repository, snapshot, lock) // after the flush: FORMAT.md §10
   await rememberPacks(repository)
+  await clear(repository, id, { avoided, parent: choice.parent, packs: session.packs })
   if (remember) {
     const full = choice.kind === 'full' ? undefined : latestFull(choice.group)
     const kept = new Set<string>(snapshots.flatMap(rememberedAs))
@@ -247,4 +253,42 @@ async function storePaths({
   } finally {
     counters.stop()
   }
+}
+/**
+ * Publishes the snapshot. If this process was taken for dead meanwhile, packs may be gone that it relied on: then it looks
+ * whether all that the snapshot needs is there, and rejects LOCKED if not.
+ */
+async function publish(repository: Repository, snapshot: Snapshot, lock: Lock): Promise<SnapshotId> {
+  try {
+    const id = await saveSnapshot(snapshot, lock)
+    lock.holdsUnpublished = false
+    return id
+  } catch (error) {
+    if (!isCode(error, 'LOCKED')) throw error
+    const { secureTrees } = await import('../repository/secure-trees.ts')
+    await using again = await repository.lock('write')
+    if (!(await secureTrees(repository, [snapshot.tree], { lock: again })).isWhole) throw error
+    return await publish(repository, snapshot, again)
+  }
+}
+
+/** Notes what is condemned and not needed by the new snapshot, so that the next backup does not have to find that out. */
+async function clear(
+  repository: Repository,
+  id: SnapshotId,
+  used: {
+    /** Records whose packs were not used from the beginning. */
+    readonly avoided: CondemnedRecords
+    readonly parent: StoredSnapshot | undefined
+    readonly packs: ReadonlySet<PackId>
+  },
+): Promise<void> {
+  const records = await loadCondemned(repository.backend, repository.condemned)
+  const isUnneeded = (record: CondemnedRecord): boolean => {
+    if (used.avoided.has(record.name)) return true
+    if (used.parent && doubtsAbout(repository, used.parent.id, [record]).length > 0) return false
+    const condemned = packsIn([record])
+    return ![...used.packs].some((pack) => condemned.has(pack))
+  }
+  await rememberCleared(repository, id, [...records.values()].filter(isUnneeded))
 }

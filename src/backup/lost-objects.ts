@@ -1,11 +1,10 @@
 import { idBytes } from '../base/ids.ts'
+import { doubtsAbout } from '../repository/cleared-snapshots.ts'
 import { vanishedPacks } from '../repository/known-packs.ts'
-import { markReachable, type Reference } from '../repository/reachability.ts'
+import type { Lock } from '../repository/lock.ts'
 import type { Repository } from '../repository/repository.ts'
+import type { Secured } from '../repository/secure-trees.ts'
 import type { StoredSnapshot } from '../repository/snapshots.ts'
-
-/** An object that a snapshot needs and the repository does not have, or not whole. */
-export type LostObject = Pick<Reference, 'kind' | 'id'>
 
 /** What a backup has made good. */
 export interface Healed {
@@ -15,29 +14,32 @@ export interface Healed {
   readonly healed: number
 }
 
+export const NOTHING_LOST: Secured = { isWhole: true, lost: [] }
+
 /**
- * What is gone that the parent needs: then nothing may be taken over from it. Looked into only if packs have vanished since
- * this machine last saw them: a prune elsewhere, or a loss. What only something lost refers to is not known.
+ * Whether all that the parent needs is there, and will stay: only then may anything be taken over from it. Looked into if packs
+ * have vanished since this machine last saw them (a prune elsewhere, or a loss), or are condemned of which the parent may need
+ * some; what it needs of those is copied, given a lock. What only something lost refers to is not known.
  */
-export async function findLostObjects(
+export async function secureParent(
   repository: Repository,
   parent: StoredSnapshot | undefined,
-  signal?: AbortSignal,
-): Promise<LostObject[]> {
-  if (!parent || (await vanishedPacks(repository)).length === 0) return []
-  const lost = new Map<string, LostObject>()
-  const onProblem = ({ reference: { kind, id } }: { reference: Reference }): unknown =>
-    lost.set(kind + id, { kind, id })
-  await markReachable(repository, [parent.snapshot.tree], { onProblem, signal })
-  if (lost.size > 0)
+  options: { readonly lock?: Lock; readonly signal?: AbortSignal },
+): Promise<Secured> {
+  if (!parent) return NOTHING_LOST
+  if (doubtsAbout(repository, parent.id).length === 0 && (await vanishedPacks(repository)).length === 0)
+    return NOTHING_LOST
+  const { secureTrees } = await import('../repository/secure-trees.ts') // most backups need not
+  const secured = await secureTrees(repository, [parent.snapshot.tree], options)
+  if (!secured.isWhole)
     repository.environment.notice(
       'the repository has lost something that the last snapshot needs: every file is read again, and what is lost is stored again where the source still has it ("chainkeep check" tells which snapshots suffer)',
     )
-  return [...lost.values()]
+  return secured
 }
 
 /** How much of it is there again. `undefined` if nothing was lost. */
-export async function countHealed(repository: Repository, lost: readonly LostObject[]): Promise<Healed | undefined> {
+export async function countHealed(repository: Repository, lost: Secured['lost']): Promise<Healed | undefined> {
   if (lost.length === 0) return undefined
   const index = await repository.index()
   let healed = 0

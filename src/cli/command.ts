@@ -19,6 +19,8 @@ export interface Context {
   repositoryPath(): string
   /** Opens it; the caller closes it. */
   openRepository(): Promise<Repository>
+  /** The same, and shows others that it is being read until it is closed. */
+  openToRead(): Promise<Repository>
 }
 
 /** One verb of the command line, as its module in commands/ defines it. */

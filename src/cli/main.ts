@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
+import type { Repository } from '../repository/repository.ts'
 import { explain } from './advice.ts'
 import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
 import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
@@ -105,17 +106,17 @@ function configureVerb(program: Command, command: Command, verb: Verb, session: 
 function createContext({ io, output }: Session, globals: GlobalOptions): Context {
   const environment = createEnvironment(io, globals.cacheDir, (text) => output.notice(text))
   const repositoryPath = (): string => repositoryPathOf(io, globals.repo)
-  return {
-    io,
-    output,
-    environment,
-    repositoryPath,
-    async openRepository() {
-      const path = repositoryPath()
-      const { openLocalRepository } = await import('../repository/local.ts') // the help need not wait for it
-      return await openLocalRepository(path, environment, output.progress)
-    },
+  async function openRepository(): Promise<Repository> {
+    const path = repositoryPath()
+    const { openLocalRepository } = await import('../repository/local.ts') // the help need not wait for it
+    return await openLocalRepository(path, environment, output.progress)
   }
+  async function openToRead(): Promise<Repository> {
+    const repository = await openRepository()
+    await repository.beginReading()
+    return repository
+  }
+  return { io, output, environment, repositoryPath, openRepository, openToRead }
 }
 
 function createOutput(io: Io, { json = false, quiet, verbose = 0, color }: GlobalOptions): Output {

@@ -20,7 +20,7 @@ export function pruneOptions(): Option[] {
     ),
     parsedOption(
       '--grace <duration>',
-      'leave packs alone that are younger than this, such as 1d or 12h, so that an interrupted backup finds what it had stored (default: 0h)',
+      'how long what is to go stays readable, and what an interrupted backup has stored is left for its next run, such as 1d or 12h (default: 23h, but if nobody else is at work, what is to go goes at once)',
       parseDuration,
     ),
   ]

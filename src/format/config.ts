@@ -1,13 +1,8 @@
-import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
-import { sha3_256 } from '../native/hash.ts'
 import { CborMap, cborMap, decodeCbor, encodeCbor } from './cbor.ts'
+import { decodeEnvelope, encodeEnvelope, hasSignature } from './envelope.ts'
 
-/**
- * The file `config`: FORMAT.md §2.
- *
- *     config = "CKCONFIG" | u32 length | body (CBOR map) | SHA3-256 of everything before
- */
+/** The file `config`: FORMAT.md §2. */
 export interface RepositoryConfig {
   readonly version: 1
   /** 32 hex digits, random: tells repositories apart. */
@@ -33,7 +28,6 @@ export interface ChunkerConfig {
 const SIGNATURE = 'CKCONFIG'
 const CHUNKER_NAME = 'fastcdc-v2020'
 const REPOSITORY_ID_BYTES = 16
-const CHECKSUM_BYTES = 32
 /** A config is some 200 bytes; nothing larger is read. */
 export const MAX_CONFIG_BYTES = 65_536
 
@@ -59,9 +53,7 @@ export function encodeConfig(config: RepositoryConfig): Uint8Array {
       ['write-features', config.writeFeatures],
     ]),
   )
-  const writer = new ByteWriter(SIGNATURE.length + 4 + body.length + CHECKSUM_BYTES)
-  writer.ascii(SIGNATURE).u32(body.length).bytes(body)
-  return writer.bytes(sha3_256(writer.written)).finish()
+  return encodeEnvelope(SIGNATURE, body)
 }
 
 /**
@@ -69,18 +61,9 @@ export function encodeConfig(config: RepositoryConfig): Uint8Array {
  * is needed to read and unknown here, BAD_FORMAT or CORRUPT for damage.
  */
 export function decodeConfig(bytes: Uint8Array, file: string): RepositoryConfig {
-  const reader = new ByteReader(bytes, file)
-  if (Buffer.from(bytes.subarray(0, SIGNATURE.length)).toString('latin1') !== SIGNATURE)
+  if (!hasSignature(SIGNATURE, bytes))
     throw new ChainkeepError('NOT_A_REPOSITORY', `${file} is not the config of a chainkeep repository`, { file })
-  reader.bytesView(SIGNATURE.length)
-  const body = reader.bytesView(reader.u32())
-  const checksum = Buffer.from(reader.bytesView(CHECKSUM_BYTES))
-  reader.end()
-  if (!checksum.equals(sha3_256(bytes.subarray(0, bytes.length - CHECKSUM_BYTES))))
-    throw new ChainkeepError('CORRUPT', `${file}: its checksum does not fit`, {
-      file,
-      offset: 0,
-    })
+  const body = decodeEnvelope(SIGNATURE, bytes, file)
   const map = new CborMap(decodeCbor(body, file), file)
   const version = map.integer('version')
   if (version !== 1)

@@ -57,9 +57,29 @@ export interface DamagedSnapshot extends StoredSnapshot {
 /**
  * Looks for damage, and changes nothing but the index, if that is wrong. Every snapshot, tree and list is read, and every
  * pack's trailer; data only if asked for. Damage is reported, not thrown, as are packs that the operating system cannot read.
- * Takes no lock: a prune at the same time may make it report objects that have only moved.
+ * What a prune moves or frees meanwhile is no damage: if packs have gone, it looks again.
  */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckReport> {
+  await using _lock = await repository.lock('read')
+  for (let looks = 1; ; looks++) {
+    const report = await look(repository, options)
+    if (report.healthy || looks === MAX_LOOKS || !(await packsHaveGone(repository))) return report
+  }
+}
+
+/** A prune that could outrun so many looks would have to free packs during each of them. */
+const MAX_LOOKS = 3
+
+/** Whether packs are gone that the index knows: it was compared with them when the look began. */
+async function packsHaveGone(repository: Repository): Promise<boolean> {
+  const index = await repository.index()
+  const known = new Set(Array.from(index.packs(), ({ id }) => id as string))
+  for (const packClass of ['data', 'meta'] as const)
+    for await (const name of repository.backend.list(packClass)) known.delete(name)
+  return known.size > 0
+}
+
+async function look(repository: Repository, options: CheckOptions): Promise<CheckReport> {
   const unreadable: [SnapshotId, ChainkeepError][] = []
   const snapshots = await listSnapshots(repository, {}, (...found) => unreadable.push(found)) // before the index: what they need was there before them
   const index = await repository.index()

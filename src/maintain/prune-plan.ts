@@ -18,9 +18,19 @@ export interface PrunePlan {
   /** Nothing in them is used. */
   readonly remove: readonly PackUsage[]
   readonly rewrite: readonly PackRewrite[]
+  /** Condemned earlier, and not used since: their time has come … */
+  readonly due: readonly PackUsage[]
+  /** … or has not. */
+  readonly waiting: readonly PackUsage[]
   readonly keep: readonly PackUsage[]
   readonly totals: PruneTotals
 }
+
+/**
+ * What is known of a pack besides its usage. `spared`: a writer may still come to use it. `waiting`, `due`: condemned, and
+ * its time has not come, or has; `sentenced`: the same, and it must go even if it is used.
+ */
+export type PackStanding = 'spared' | 'waiting' | 'due' | 'sentenced'
 
 /** Several packs, the used objects of which go into one new pack. */
 export interface PackRewrite {
@@ -41,9 +51,12 @@ export interface PruneTotals {
   /** Of which this much goes … */
   readonly freedBytes: number
   readonly freedObjects: number
+  /** … this much is in packs, so many of them, that were condemned earlier and go later … */
+  readonly waitingBytes: number
+  readonly waitingPacks: number
   /** … and this much stays, in packs that are kept. */
   readonly unusedBytesLeft: number
-  /** Of which this much is in packs, so many of them, that are too young to go. */
+  /** Of which this much is in packs, so many of them, that are spared. */
   readonly sparedBytes: number
   readonly sparedPacks: number
   /** Bytes of used objects that are copied. */
@@ -60,31 +73,36 @@ const MANY_SMALL_PACKS = 16
 
 /**
  * Decides which packs go, which are written again without what is unused, and which stay. The most wasteful are rewritten
- * first, until what is unused in the rest is no more than the policy allows. Those in `young` stay, whatever is in them,
- * and count for nothing in that.
+ * first, until what is unused in the rest is no more than the policy allows. Those with a standing count for nothing in that.
  */
 export function planPrune(
   packs: readonly PackUsage[],
   policy: PrunePolicy = DEFAULT_PRUNE_POLICY,
-  young: ReadonlySet<PackId> = new Set(),
+  standings: ReadonlyMap<PackId, PackStanding> = new Map(),
 ): PrunePlan {
-  const old = packs.filter(({ id }) => !young.has(id))
-  const remove = old.filter(({ usedObjects }) => usedObjects === 0)
-  const used = old.filter(({ usedObjects }) => usedObjects > 0)
+  const those = (...wanted: (PackStanding | undefined)[]): PackUsage[] =>
+    packs.filter(({ id }) => wanted.includes(standings.get(id)))
+  const remove = those(undefined).filter((pack) => !isUsed(pack))
+  const used = those(undefined).filter(isUsed)
   const chosen = chooseWasteful(used, policy)
   for (const packClass of ['data', 'meta'] as const) for (const pack of manySmall(used, packClass)) chosen.add(pack)
+  const must = new Set(those('sentenced').filter(isUsed))
   const rewrite = (['data', 'meta'] as const).flatMap((packClass) =>
     groupRewrites(
       packClass,
-      used.filter((pack) => pack.packClass === packClass && chosen.has(pack)),
+      packs.filter((pack) => pack.packClass === packClass && (chosen.has(pack) || must.has(pack))),
+      must,
     ),
   )
-  const gone = new Set([...remove, ...rewrite.flatMap((group) => group.packs)])
+  const due = those('due', 'sentenced').filter((pack) => !isUsed(pack))
+  const waiting = those('waiting')
+  const gone = new Set([...remove, ...due, ...waiting, ...rewrite.flatMap((group) => group.packs)])
   const keep = packs.filter((pack) => !gone.has(pack))
-  const spared = keep.filter((pack) => young.has(pack.id) && unusedBytes(pack) > 0)
-  return { remove, rewrite, keep, totals: addUp(packs, rewrite, keep, spared) }
+  const spared = keep.filter((pack) => standings.get(pack.id) === 'spared' && unusedBytes(pack) > 0)
+  return { remove, rewrite, due, waiting, keep, totals: addUp(packs, { rewrite, waiting, keep, spared }) }
 }
 
+const isUsed = ({ usedObjects }: PackUsage): boolean => usedObjects > 0
 const unusedBytes = (pack: PackUsage): number => pack.bytes - neededBytes(pack)
 const unusedShare = (pack: PackUsage): number => unusedBytes(pack) / pack.bytes
 
@@ -115,7 +133,7 @@ function manySmall(used: readonly PackUsage[], packClass: PackClass): readonly P
 }
 
 /** In the order given, so that objects stay near those they were written with. A new pack is not above the usual length, unless an old one was. */
-function groupRewrites(packClass: PackClass, packs: readonly PackUsage[]): PackRewrite[] {
+function groupRewrites(packClass: PackClass, packs: readonly PackUsage[], must: ReadonlySet<PackUsage>): PackRewrite[] {
   const groups: { packClass: PackClass; packs: PackUsage[]; newBytes: number }[] = []
   for (const pack of packs) {
     const open = groups.at(-1)
@@ -124,21 +142,26 @@ function groupRewrites(packClass: PackClass, packs: readonly PackUsage[]): PackR
       open.newBytes += pack.usedBytes
     } else groups.push({ packClass, packs: [pack], newBytes: pack.usedBytes + PACK_OVERHEAD_BYTES })
   }
-  const isWorthwhile = (group: PackRewrite): boolean => group.packs.length > 1 || unusedBytes(group.packs[0]!) > 0
+  const isWorthwhile = ({ packs: [first, ...others] }: PackRewrite): boolean =>
+    others.length > 0 || unusedBytes(first!) > 0 || must.has(first!)
   return groups.filter(isWorthwhile)
 }
 
 function addUp(
   packs: readonly PackUsage[],
-  rewrite: readonly PackRewrite[],
-  keep: readonly PackUsage[],
-  spared: readonly PackUsage[],
+  {
+    rewrite,
+    waiting,
+    keep,
+    spared,
+  }: Pick<PrunePlan, 'rewrite' | 'waiting' | 'keep'> & { spared: readonly PackUsage[] },
 ): PruneTotals {
   const bytes = sum(packs, (pack) => pack.bytes)
   const objects = sum(packs, (pack) => pack.objects)
   const usedObjects = sum(packs, (pack) => pack.usedObjects)
   const usedBytes = sum(packs, neededBytes)
-  const bytesLeft = sum(keep, (pack) => pack.bytes) + sum(rewrite, ({ newBytes }) => newBytes)
+  const left = [...keep, ...waiting]
+  const bytesLeft = sum(left, (pack) => pack.bytes) + sum(rewrite, ({ newBytes }) => newBytes)
   return {
     packs: packs.length,
     objects,
@@ -147,12 +170,14 @@ function addUp(
     usedBytes,
     unusedBytes: bytes - usedBytes,
     freedBytes: bytes - bytesLeft,
-    freedObjects: objects - usedObjects - sum(keep, (pack) => pack.objects - pack.usedObjects),
+    freedObjects: objects - usedObjects - sum(left, (pack) => pack.objects - pack.usedObjects),
+    waitingBytes: sum(waiting, (pack) => pack.bytes),
+    waitingPacks: waiting.length,
     unusedBytesLeft: sum(keep, unusedBytes),
     sparedBytes: sum(spared, unusedBytes),
     sparedPacks: spared.length,
     rewrittenBytes: sum(rewrite, ({ packs }) => sum(packs, (pack) => pack.usedBytes)),
-    packsLeft: keep.length + rewrite.length,
+    packsLeft: left.length + rewrite.length,
     bytesLeft,
   }
 }

@@ -1,29 +1,43 @@
-import { displayBytes } from '../base/bytes.ts'
-import { ChainkeepError, isCode, throwIfInterrupted } from '../base/errors.ts'
-import { type SnapshotId, shortId } from '../base/ids.ts'
+import { ChainkeepError } from '../base/errors.ts'
+import type { PackId, SnapshotId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
-import type { PackEntry } from '../format/pack.ts'
+import { type CondemnedRecord, packsIn } from '../repository/condemned.ts'
 import { isDamage } from '../repository/damage.ts'
 import { rememberPacks } from '../repository/known-packs.ts'
-import type { ObjectIndex } from '../repository/object-index.ts'
-import type { OrdinalSet } from '../repository/ordinal-set.ts'
-import { readPackTrailer } from '../repository/pack-trailer.ts'
-import { PackWriter } from '../repository/pack-writer.ts'
-import { markReachable, type ReferenceProblem } from '../repository/reachability.ts'
+import { describeSession } from '../repository/lock.ts'
 import type { Repository } from '../repository/repository.ts'
-import { listSnapshots } from '../repository/snapshots.ts'
-import { type PackUsage, UsageCounter } from './pack-usage.ts'
+import { makeReserve, withReserve } from '../repository/reserve.ts'
+import { listSessions, type Session, type Sessions, survivingSessions } from '../repository/sessions.ts'
+import { carryOut, type PruneCounts, type Pruning, rewritePacks } from './carry-out.ts'
+import { absolve, condemn } from './condemn.ts'
+import { type Judgement, judgeCondemned } from './judge-condemned.ts'
+import { NeededObjects, refusal } from './needed-objects.ts'
+import { neededBytes, type PackUsage } from './pack-usage.ts'
 import { removeOrphanParity } from './parity-files.ts'
-import { DEFAULT_PRUNE_POLICY, type PackRewrite, type PrunePlan, type PrunePolicy, planPrune } from './prune-plan.ts'
-import { copyRecords, removePacks, replacePacks } from './replace-packs.ts'
+import { findPending, foreseePending, type PendingPacks } from './pending.ts'
+import {
+  DEFAULT_PRUNE_POLICY,
+  type PackRewrite,
+  type PackStanding,
+  type PrunePlan,
+  type PrunePolicy,
+  planPrune,
+} from './prune-plan.ts'
 import { requireSoundCopies } from './second-copies.ts'
-import { youngPacks } from './young-packs.ts'
+import { sparedPacks } from './spared-packs.ts'
+import { tidy, writersToSpare } from './tidy.ts'
+
+export type { PendingPacks } from './pending.ts'
+
+/** An hour less than a day: so a daily prune frees what the one before has condemned. */
+export const DEFAULT_GRACE_MS: number = 23 * 3_600_000
 
 export interface PruneOptions {
   readonly policy?: PrunePolicy
   /**
-   * Packs written less than this ago are left alone, even if no snapshot reaches them: what an interrupted backup has
-   * stored is still there when it runs again. Default 0: prune runs alone, so that nobody else needs them.
+   * For how long what is condemned stays readable, and what an interrupted backup has stored is left for its next run.
+   * Default: DEFAULT_GRACE_MS, but what is condemned goes at once if nobody else is at work. With 0 prune rejects LOCKED
+   * if somebody is.
    */
   readonly graceMs?: number
   /** Plan, and change nothing. */
@@ -34,143 +48,124 @@ export interface PruneOptions {
   readonly signal?: AbortSignal
 }
 
-export interface PruneResult {
+/** What was done; in a dry run, what would be. */
+export interface PruneResult extends Readonly<PruneCounts> {
   readonly plan: PrunePlan
   readonly dryRun: boolean
-  /** What was done: in a dry run nothing. */
-  readonly packsRemoved: number
-  readonly packsRewritten: number
-  readonly packsWritten: number
-  readonly objectsFreed: number
-  /** By how much `data/` and `meta/` have shrunk. */
-  readonly bytesFreed: number
   /** Files that interrupted runs left in `tmp/`, or as parity of packs that are gone, and that were removed. */
   readonly leftoversRemoved: number
+  /** What is condemned, and there for now. */
+  readonly pending: readonly PendingPacks[]
 }
+
+/** New packs of so many bytes are written before the old ones go. */
+const BATCH_BYTES = 256 * 2 ** 20
 
 /**
- * Frees the space of objects that no snapshot reaches, and of second copies. Stopped anywhere, it loses nothing, and the next
+ * Frees the space of objects that no snapshot reaches, and of second copies, beside any number of backups and restores: what
+ * somebody may rely on is condemned only, and deleted by a later prune. Stopped anywhere, it loses nothing, and the next
  * run goes on. Rejects CORRUPT, and changes nothing, if anything that a snapshot needs is missing or damaged; LOCKED
- * while somebody writes or prunes; INTERRUPTED. Memory: one bit for each object, and one pack.
+ * while somebody else prunes; INTERRUPTED. Memory: one bit for each object, and two packs.
  */
 export async function prune(repository: Repository, options: PruneOptions = {}): Promise<PruneResult> {
-  const { policy = DEFAULT_PRUNE_POLICY, dryRun = false } = options
-  await using lock = dryRun ? undefined : await repository.lock('prune')
-  const { plan, marks } = await planFor(repository, policy, options)
-  if (dryRun) return { plan, dryRun, ...NOTHING_DONE }
-  await requireCopies(repository, plan, marks, options)
+  const { policy = DEFAULT_PRUNE_POLICY, dryRun = false, signal } = options
+  const without = new Set(options.without)
+  if (without.size > 0 && !dryRun) throw new RangeError('a snapshot that is still there cannot be pruned away')
+  const { backend } = repository
+  await using lock = await (dryRun ? repository.lock('read') : withReserve(backend, () => repository.lock('prune')))
+  const sessions = await (dryRun ? listSessions : survivingSessions)(
+    repository.backend,
+    repository.environment,
+    lock.name,
+  )
+  if (options.graceMs === 0 && !dryRun) refuseCompany(sessions)
+  const keepMs = options.graceMs ?? DEFAULT_GRACE_MS
+  const graceMs = options.graceMs === undefined && sessions.alive.length === 0 ? 0 : keepMs
+  const judgements = await judgeCondemned(repository, sessions, graceMs) // before the snapshots are listed: FORMAT.md §9
+  const needed = new NeededObjects(repository, { without, progress: options.progress, signal })
+  await needed.update()
+  await warnOfUnreadable(repository)
+  const writers = writersToSpare(sessions, keepMs)
+  const plan = await planFor(repository, policy, { needed, judgements, writers })
+  if (dryRun) {
+    const pending = await foreseePending(repository, plan, { judgements, sessions, graceMs })
+    return { plan, dryRun, ...foreseeCounts(plan, graceMs), leftoversRemoved: 0, pending }
+  }
 
-  const leftoversRemoved = (await repository.backend.removeLeftovers()) + (await removeOrphanParity(repository))
-  const done = { ...NOTHING_DONE, leftoversRemoved }
-  const { progress = noProgress, signal } = options
-  const totalFiles = plan.remove.length + plan.rewrite.reduce((sum, { packs }) => sum + packs.length, 0)
-  const report = (): void => {
-    const filesDone = done.packsRemoved + done.packsRewritten
-    progress({ phase: 'pruning packs', unit: 'packs', filesDone, totalFiles, bytesDone: done.bytesFreed })
-  }
-  report()
-  for (const pack of plan.remove) {
-    throwIfInterrupted(signal) // these first: they make room for the others
-    await lock?.confirm()
-    await removePacks(repository, [pack])
-    done.packsRemoved++
-    done.objectsFreed += pack.objects
-    done.bytesFreed += pack.bytes
-    report()
-  }
-  for (const group of plan.rewrite) {
-    throwIfInterrupted(signal)
-    await lock?.confirm()
-    done.bytesFreed -= await rewrite(repository, group, marks)
-    done.packsWritten++
-    for (const pack of group.packs) {
-      done.packsRewritten++
-      done.objectsFreed += pack.objects - pack.usedObjects
-      done.bytesFreed += pack.bytes
-    }
-    report()
-  }
+  await requireCopies(repository, plan, needed, signal)
+  const leftoversRemoved = (await tidy(repository, sessions, writers)) + (await removeOrphanParity(repository))
+  const done: PruneCounts = { ...NOTHING_DONE }
+  const report = reporter(plan, done, options.progress)
+  const pruning = { repository, lock, needed, done, rewritten: new Set<PackId>(), signal, report }
+  await runPlan(pruning, plan, { judgements, graceMs })
   await rememberPacks(repository)
-  return { plan, dryRun, ...done }
+  await makeReserve(backend)
+  return { plan, dryRun, ...done, leftoversRemoved, pending: await findPending(repository, lock, keepMs) }
 }
 
-const NOTHING_DONE = {
+const NOTHING_DONE: Readonly<PruneCounts> = {
   packsRemoved: 0,
   packsRewritten: 0,
   packsWritten: 0,
+  originalsRemoved: 0,
   objectsFreed: 0,
   bytesFreed: 0,
-  leftoversRemoved: 0,
+}
+
+/** What carrying out a plan comes to, if what it condemns goes after `graceMs`. */
+function foreseeCounts({ remove, rewrite, due, totals }: PrunePlan, graceMs: number): PruneCounts {
+  const rewritten = rewrite.flatMap(({ packs }) => packs)
+  const counts = { ...NOTHING_DONE, packsRewritten: rewritten.length, packsWritten: rewrite.length }
+  const { freedObjects, freedBytes } = totals
+  if (graceMs === 0) {
+    const removed = { packsRemoved: due.length + remove.length, originalsRemoved: rewritten.length }
+    return { ...counts, ...removed, objectsFreed: freedObjects, bytesFreed: freedBytes }
+  }
+  const staying = [...remove, ...rewritten]
+  return {
+    ...counts,
+    packsRemoved: due.length,
+    objectsFreed: freedObjects - staying.reduce((sum, { objects }) => sum + objects, 0),
+    bytesFreed: freedBytes - staying.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+function refuseCompany({ alive: [other] }: Sessions): void {
+  if (!other) return
+  const { mode, pid, host } = other
+  const advice =
+    'wait until it has finished, or prune without --grace: what is not needed is then condemned now, and freed later'
+  throw new ChainkeepError('LOCKED', `${describeSession(other)}; ${advice}`, { mode, pid, host })
 }
 
 async function planFor(
   repository: Repository,
   policy: PrunePolicy,
-  options: PruneOptions,
-): Promise<{ plan: PrunePlan; marks: OrdinalSet }> {
-  const without = new Set<SnapshotId>(options.without)
-  if (without.size > 0 && !options.dryRun) throw new RangeError('a snapshot that is still there cannot be pruned away')
-  const listed = await listSnapshots(repository, {}, (id, error) => {
-    if (without.has(id)) return
-    throw new ChainkeepError(
-      'CORRUPT',
-      `what snapshot ${id} needs is not known, since it cannot be read (${error.message}); "chainkeep forget ${shortId(id)}" removes it`,
-      { id },
-      error,
-    )
-  })
+  found: {
+    readonly needed: NeededObjects
+    readonly judgements: readonly Judgement[]
+    readonly writers: readonly Session[]
+  },
+): Promise<PrunePlan> {
   const index = await repository.index()
-  await index.refresh() // what others have written since it was opened; from here on, the lock keeps them out
-  const snapshots = listed.filter(({ id }) => !without.has(id))
-  const roots = snapshots.map(({ snapshot }) => snapshot.tree)
-  let marked = await mark(repository, roots, options)
-  if (marked.problems.some(({ type }) => type === 'missing')) {
-    await index.rebuild() // an entry may be missing in the index alone
-    marked = await mark(repository, roots, options)
-  }
-  const [problem] = marked.problems
-  if (problem?.type === 'missing') {
-    const { kind, id, path } = problem.reference
-    throw refusal(`${kind} ${id} is missing, which ${displayBytes(path)} needs`)
-  }
-  if (problem) throw isDamage(problem.error) ? refusal(problem.error.message, problem.error) : problem.error
-  warnOfUnreadable(repository, index)
-  const packs = Array.from(index.packs(), (pack) => marked.usage.usageOf(pack))
-  const young = await youngPacks(repository, index.packs(), options.graceMs ?? 0)
-  return { plan: planPrune(packs, policy, young), marks: marked.marks }
-}
-
-interface Marked {
-  readonly marks: OrdinalSet
-  readonly usage: UsageCounter
-  /** The first of each type are enough to refuse. */
-  readonly problems: readonly ReferenceProblem[]
-}
-
-async function mark(
-  repository: Repository,
-  roots: Parameters<typeof markReachable>[1],
-  { progress, signal }: PruneOptions,
-): Promise<Marked> {
-  const usage = new UsageCounter()
-  const problems: ReferenceProblem[] = []
-  const marks = await markReachable(repository, roots, {
-    onMark: (_, location) => usage.add(location),
-    onProblem: (problem) => {
-      if (!problems.some(({ type }) => type === problem.type)) problems.push(problem)
-    },
-    progress,
-    signal,
-  })
-  return { marks, usage, problems }
+  const standings = new Map<PackId, PackStanding>()
+  for (const rank of ['due', 'waiting', 'sentenced'] as const) // the last one counts
+    for (const { record, isDue } of found.judgements) {
+      const standing = isDue ? (record.stage === 'sentenced' ? 'sentenced' : 'due') : 'waiting'
+      if (standing === rank) for (const pack of packsIn([record])) standings.set(pack, standing)
+    }
+  const packs = Array.from(index.packs(), (pack) => found.needed.usage.usageOf(pack))
+  const wasteful = packs.filter((pack) => !standings.has(pack.id) && pack.bytes > neededBytes(pack))
+  for (const pack of await sparedPacks(repository, wasteful, found.writers)) standings.set(pack, 'spared')
+  return planPrune(packs, policy, standings)
 }
 
 /** No sound copy may go while the one that stays is damaged. */
 async function requireCopies(
   repository: Repository,
   { remove, rewrite }: PrunePlan,
-  marks: OrdinalSet,
-  { signal }: PruneOptions,
+  { marks }: NeededObjects,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const going = [...remove, ...rewrite.flatMap(({ packs }) => packs)]
   try {
@@ -180,38 +175,59 @@ async function requireCopies(
   }
 }
 
-function refusal(why: string, cause?: unknown): ChainkeepError {
-  const advice = 'nothing is removed from a damaged repository: run "chainkeep check", then "chainkeep repair"'
-  return new ChainkeepError('CORRUPT', `${why}; ${advice}`, {}, cause)
+/** First what makes room for the rest. Copies are made a few packs at a time, if their originals may go right away. */
+async function runPlan(
+  pruning: Pruning,
+  { remove, rewrite }: PrunePlan,
+  { judgements, graceMs }: { readonly judgements: readonly Judgement[]; readonly graceMs: number },
+): Promise<void> {
+  const { repository, lock, needed } = pruning
+  const due = judgements.filter(({ isDue }) => isDue).map(({ record }) => record)
+  const condemnNow = async (packs: readonly PackUsage[]): Promise<void> => {
+    const records = await condemn(repository, lock, 'condemned', packs, needed.snapshots)
+    if (graceMs === 0) await carryOut(pruning, records)
+  }
+  await carryOut(pruning, due)
+  await condemnNow(remove)
+  for (const groups of batches(rewrite, graceMs === 0 ? BATCH_BYTES : Number.POSITIVE_INFINITY)) {
+    await rewritePacks(pruning, groups)
+    await condemnNow(groups.flatMap(({ packs }) => packs))
+  }
+  const index = await repository.index()
+  const isGone = (record: CondemnedRecord): boolean => ![...packsIn([record])].some((pack) => index.pack(pack))
+  await absolve(
+    repository,
+    due.filter((record) => record.stage === 'sentenced' && isGone(record)),
+  )
 }
 
-function warnOfUnreadable(repository: Repository, index: ObjectIndex): void {
-  const count = index.unreadablePacks.length
-  if (count > 0)
-    repository.environment.notice(
-      `${count === 1 ? 'one pack' : `${count} packs`} cannot be read and stay; "chainkeep repair packs" removes them`,
-    )
-}
-
-/** Copies what is marked in the packs of a group into a new pack. Returns its length. */
-async function rewrite(repository: Repository, { packClass, packs }: PackRewrite, marks: OrdinalSet): Promise<number> {
-  const writer = new PackWriter(packClass)
-  for (const pack of packs)
-    try {
-      await copyRecords(repository, pack, await usedEntries(repository, pack, marks), writer)
-    } catch (error) {
-      if (isCode(error, 'CORRUPT', 'BAD_FORMAT', 'TRUNCATED')) throw refusal(error.message, error)
-      throw error
+function* batches(groups: readonly PackRewrite[], maxBytes: number): Generator<PackRewrite[]> {
+  let open: PackRewrite[] = []
+  let bytes = 0
+  for (const group of groups) {
+    if (open.length > 0 && bytes + group.newBytes > maxBytes) {
+      yield open
+      open = []
+      bytes = 0
     }
-  return await replacePacks(repository, writer, packs)
+    open.push(group)
+    bytes += group.newBytes
+  }
+  if (open.length > 0) yield open
 }
 
-async function usedEntries(repository: Repository, pack: PackUsage, marks: OrdinalSet): Promise<PackEntry[]> {
-  const { packClass, id } = pack
-  const indexed = (await repository.index()).pack(id)
-  const entries = await readPackTrailer(repository.backend, packClass, id)
-  const used = entries.filter((_, i) => indexed && marks.has(indexed.firstOrdinal + i))
-  if (used.length !== pack.usedObjects)
-    throw new ChainkeepError('CORRUPT', `${packClass}/${id} does not hold what the index says`, { packClass, id })
-  return used
+/** Tells `progress` of each pack that is done with. */
+function reporter({ remove, rewrite, due }: PrunePlan, done: PruneCounts, progress: Progress = noProgress): () => void {
+  const totalFiles = due.length + remove.length + rewrite.reduce((sum, { packs }) => sum + 2 * packs.length, 0)
+  let filesDone = 0
+  return () =>
+    progress({ phase: 'pruning packs', unit: 'packs', filesDone: ++filesDone, totalFiles, bytesDone: done.bytesFreed })
+}
+
+async function warnOfUnreadable(repository: Repository): Promise<void> {
+  const { length } = (await repository.index()).unreadablePacks
+  if (length > 0)
+    repository.environment.notice(
+      `${length === 1 ? 'one pack' : `${length} packs`} cannot be read and stay; "chainkeep repair packs" removes them`,
+    )
 }

@@ -3,12 +3,14 @@ import { type PackId, parsePackId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { recordLength } from '../format/object.ts'
 import type { PackName } from '../format/pack.ts'
+import { storePack } from '../repository/copy-records.ts'
 import type { Lock } from '../repository/lock.ts'
 import { PackWriter } from '../repository/pack-writer.ts'
 import type { Repository } from '../repository/repository.ts'
+import { absolve, condemn } from './condemn.ts'
 import { healPack } from './heal-pack.ts'
+import { removePacks } from './remove-packs.ts'
 import { repairParity } from './repair-parity.ts'
-import { removePacks, replacePacks } from './replace-packs.ts'
 import { type SalvagedPack, salvagePack } from './salvage-pack.ts'
 import { verifyPacks } from './verify-packs.ts'
 
@@ -42,7 +44,7 @@ export interface RepairedPack extends PackName {
  */
 export async function repairPacks(repository: Repository, options: RepairPacksOptions = {}): Promise<RepairedPack[]> {
   const { dryRun = false, progress = noProgress, signal } = options
-  await using lock = dryRun ? undefined : await repository.lock('prune')
+  await using lock = await repository.lock(dryRun ? 'read' : 'prune')
   const index = await repository.index()
   await index.refresh()
   const damaged = options.packs ? await findPacks(repository, options.packs) : await findDamaged(repository, options)
@@ -50,7 +52,8 @@ export async function repairPacks(repository: Repository, options: RepairPacksOp
   for (const [i, pack] of damaged.entries()) {
     throwIfInterrupted(signal)
     progress({ phase: 'repairing packs', unit: 'packs', filesDone: i, totalFiles: damaged.length })
-    repaired.push((await tryHeal(repository, pack, lock)) ?? (await salvage(repository, pack, lock)))
+    const changing = dryRun ? undefined : lock
+    repaired.push((await tryHeal(repository, pack, changing)) ?? (await salvage(repository, pack, changing)))
   }
   await index.refresh() // healed packs can be read in
   if (options.packs) return repaired
@@ -79,8 +82,7 @@ async function salvage(repository: Repository, pack: PackName, lock: Lock | unde
   const index = await repository.index()
   const found = await salvagePack(repository, pack)
   const objects = found.objects ?? index.pack(pack.id)?.objects
-  await lock?.confirm()
-  if (lock) await replaceWith(repository, pack, found)
+  if (lock) await replaceWith(repository, pack, found, lock)
   const salvaged = found.entries.length
   return { ...pack, salvaged, lost: objects === undefined ? undefined : objects - salvaged }
 }
@@ -117,14 +119,24 @@ async function findPacks({ backend }: Repository, ids: readonly PackId[]): Promi
   return found
 }
 
-async function replaceWith(repository: Repository, pack: PackName, { bytes, entries }: SalvagedPack): Promise<void> {
-  if (entries.length === 0) return await removePacks(repository, [pack])
-  const writer = new PackWriter(pack.packClass)
-  for (const entry of entries)
-    writer.add({
-      ids: entry.id,
-      headers: [entry],
-      records: bytes.subarray(entry.offset, entry.offset + recordLength(entry)),
-    })
-  await replacePacks(repository, writer, [pack])
+/** Whoever relies on the damaged pack loses nothing by its going: what was sound is in the new one. So nobody is waited for. */
+async function replaceWith(
+  repository: Repository,
+  pack: PackName,
+  { bytes, entries }: SalvagedPack,
+  lock: Lock,
+): Promise<void> {
+  if (entries.length > 0) {
+    const writer = new PackWriter(pack.packClass)
+    for (const entry of entries)
+      writer.add({
+        ids: entry.id,
+        headers: [entry],
+        records: bytes.subarray(entry.offset, entry.offset + recordLength(entry)),
+      })
+    await storePack(repository, writer)
+  }
+  const records = await condemn(repository, lock, 'sentenced', [pack], [])
+  await removePacks(repository, [pack])
+  await absolve(repository, records)
 }

@@ -3,8 +3,10 @@ import type { SnapshotId } from '../base/ids.ts'
 import { noProgress, type Progress } from '../base/progress.ts'
 import { MAX_LISTED_FAILURES, type Snapshot } from '../format/snapshot.ts'
 import type { Repository } from '../repository/repository.ts'
+import { secureTrees } from '../repository/secure-trees.ts'
 import {
   listSnapshots,
+  loadSnapshot,
   REPAIRED_TAG,
   removeSnapshot,
   type StoredSnapshot,
@@ -51,7 +53,7 @@ export async function repairSnapshots(
   options: RepairSnapshotsOptions = {},
 ): Promise<RepairSnapshotsResult> {
   const { forgetOriginals = false, dryRun = false, progress = noProgress, signal } = options
-  await using lock = dryRun ? undefined : await repository.lock('write')
+  await using lock = await repository.lock(dryRun ? 'read' : 'write')
   const unreadable: { id: SnapshotId; message: string }[] = []
   const snapshots =
     options.snapshots ?? (await listSnapshots(repository, {}, (id, { message }) => unreadable.push({ id, message })))
@@ -63,7 +65,7 @@ export async function repairSnapshots(
       'there are packs that cannot be read: run "chainkeep repair packs" before damaged snapshots are removed, since it may save what they need',
       { packs: index.unreadablePacks.map(({ id }) => id) },
     )
-  await using session = repository.beginWrite({ dryRun })
+  await using session = repository.beginWrite({ dryRun, lock })
   const salvage = new TreeSalvage(
     repository,
     index,
@@ -76,19 +78,26 @@ export async function repairSnapshots(
     throwIfInterrupted(signal)
     progress({ phase: 'looking for what is lost', unit: 'snapshots', filesDone: i, totalFiles: snapshots.length })
     try {
+      await loadSnapshot(repository, original.id) // it may have been forgotten, and pruned, before there was a lock
       const salvaged = await salvage.salvage(original.snapshot.tree)
       if (salvaged.losses.count > 0) damaged.push({ ...salvaged, original })
     } catch (error) {
+      if (isCode(error, 'NOT_FOUND')) continue
       if (!isCode(error, 'UNSUPPORTED')) throw error
       unreadable.push({ id: original.id, message: error.message })
     }
   }
   await session.flush() // FORMAT.md §10: packs, then index, then snapshots
+  const save = async (snapshot: Snapshot): Promise<SnapshotId> => {
+    if (repository.condemned.size > 0 && !(await secureTrees(repository, [snapshot.tree], { lock, signal })).isWhole)
+      throw new ChainkeepError('LOCKED', 'a prune has deleted meanwhile what a repaired snapshot needs; try again')
+    const id = await saveSnapshot(snapshot, lock)
+    lock.holdsUnpublished = false
+    return id
+  }
   const repaired: RepairedSnapshot[] = []
   for (const { original, tree, losses } of damaged) {
-    await lock?.confirm()
-    const id =
-      tree && !dryRun ? await saveSnapshot(repository, { ...repairedManifest(original, losses), tree }) : undefined
+    const id = tree && !dryRun ? await save({ ...repairedManifest(original, losses), tree }) : undefined
     if (forgetOriginals && !dryRun) await removeSnapshot(repository, original.id)
     repaired.push({ original, id, losses })
   }

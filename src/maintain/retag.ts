@@ -1,8 +1,11 @@
 import { throwIfInterrupted } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
 import type { Snapshot } from '../format/snapshot.ts'
+import { doubtsAbout } from '../repository/cleared-snapshots.ts'
+import type { Lock } from '../repository/lock.ts'
 import type { Repository } from '../repository/repository.ts'
-import { removeSnapshot, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
+import { secureTrees } from '../repository/secure-trees.ts'
+import { loadSnapshot, removeSnapshot, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
 
 /** `set` replaces all tags; else those to be removed go first, and then those to be added come. */
 export interface TagChange {
@@ -18,8 +21,8 @@ export interface RetaggedSnapshot extends StoredSnapshot {
 
 /**
  * Changes the tags of snapshots. As the id is a hash of the manifest, each gets a new one; snapshots that would stay the
- * same are left alone. Stopped anywhere, each snapshot is there, one of them perhaps under both ids. Rejects LOCKED,
- * INTERRUPTED.
+ * same are left alone. Stopped anywhere, each snapshot is there, one of them perhaps under both ids. Rejects NOT_FOUND for one
+ * that was forgotten and pruned meanwhile, LOCKED, INTERRUPTED.
  */
 export async function retag(
   repository: Repository,
@@ -34,12 +37,21 @@ export async function retag(
     const tags = changeTags(snapshot.tags, change)
     if (tags.join('\0') === snapshot.tags.join('\0')) continue
     const changed: Snapshot = { ...snapshot, tags, original: snapshot.original ?? id }
-    await lock.confirm()
-    const newId = await saveSnapshot(repository, changed) // durable before the old one goes
+    await secure(repository, { id, snapshot }, lock)
+    const newId = await saveSnapshot(changed, lock) // durable before the old one goes
+    lock.holdsUnpublished = false
     await removeSnapshot(repository, id)
     retagged.push({ id: newId, snapshot: changed, replaced: id })
   }
   return retagged
+}
+
+/** Makes sure that what a snapshot needs is there and stays: it is about to be needed by another. */
+async function secure(repository: Repository, { id, snapshot }: StoredSnapshot, lock: Lock): Promise<void> {
+  await loadSnapshot(repository, id) // it may have been forgotten, and pruned, before there was a lock
+  if (doubtsAbout(repository, id).length === 0) return
+  if ((await secureTrees(repository, [snapshot.tree], { lock })).isWhole) return
+  await loadSnapshot(repository, id) // being forgotten is a reason not to change its tags, being damaged is none
 }
 
 /** Sorted, each once, as in every manifest. */

@@ -1,12 +1,12 @@
 import { throwIfInterrupted } from '../base/errors.ts'
 import type { PackId } from '../base/ids.ts'
 import type { PackEntry } from '../format/pack.ts'
+import { readRecords } from '../repository/copy-records.ts'
 import { isDamage } from '../repository/damage.ts'
 import type { OrdinalSet } from '../repository/ordinal-set.ts'
 import { readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { PackUsage } from './pack-usage.ts'
-import { readRecords } from './replace-packs.ts'
 
 /**
  * Of a chunk that several packs hold, prune keeps the copy that is marked. Makes sure that this one is sound before `packs`

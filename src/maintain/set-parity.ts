@@ -30,8 +30,18 @@ export async function parityState(repository: Repository): Promise<ParityState> 
   for (const pack of packs)
     if (parity.has(pack.id) && (await parityPercent(repository, pack)) >= Math.max(1, percent)) protectedPacks++
   let bytes = 0
-  for (const id of parity) bytes += (await backend.stat('parity', id)).size
+  for (const id of parity) bytes += await parityLength(repository, id)
   return { percent, packs: packs.length, protectedPacks, bytes }
+}
+
+/** 0 if it has gone meanwhile. */
+async function parityLength({ backend }: Repository, id: PackId): Promise<number> {
+  try {
+    return (await backend.stat('parity', id)).size
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND')) return 0
+    throw error
+  }
 }
 
 export interface SetParityOptions {

@@ -6,13 +6,13 @@ import { noProgress, type Progress } from '../base/progress.ts'
 import type { ObjectKind } from '../format/object.ts'
 import type { PackEntry, PackName } from '../format/pack.ts'
 import { isUnreadable } from '../repository/damage.ts'
+import { type PackRun, packRuns, RUN_BYTES } from '../repository/pack-runs.ts'
 import { packLength, readPackTrailer } from '../repository/pack-trailer.ts'
 import type { Repository } from '../repository/repository.ts'
 import { packObjects } from '../worker/packed-objects.ts'
 import { WorkerPool } from '../worker/pool.ts'
 import { SharedBuffers } from '../worker/shared-buffers.ts'
 import type { ObjectFailure } from '../worker/verify.ts'
-import { type PackRun, packRuns, RUN_BYTES } from './pack-runs.ts'
 
 export interface VerifyOptions {
   readonly onDamagedPack: (pack: PackName, error: ChainkeepError) => void

@@ -55,7 +55,7 @@ export class IndexStore {
   }
 
   /** See ObjectIndex.locate. Asked for in the order of keys, neighbours share a table and a block: twice as fast. */
-  async locate(kind: ObjectKind, ids: Uint8Array): Promise<(Location | undefined)[]> {
+  async locate(kind: ObjectKind, ids: Uint8Array, condemned: ReadonlySet<PackId>): Promise<(Location | undefined)[]> {
     const count = ids.length / ID_BYTES
     const keys = objectKeys(
       count,
@@ -65,19 +65,19 @@ export class IndexStore {
     const order = sortedOrder(keys)
     const values = await this.#opened.level.getMany(order.map((i) => keys[i]!))
     const found: (Location | undefined)[] = new Array(count)
-    for (const [at, i] of order.entries()) found[i] = this.#locationOf(keys[i]!, values[at])
+    for (const [at, i] of order.entries()) found[i] = this.#locationOf(keys[i]!, values[at], condemned)
     return found
   }
 
   /** See ObjectIndex.locateCopies. */
-  async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
+  async locateCopies(kind: ObjectKind, id: Uint8Array, condemned: ReadonlySet<PackId>): Promise<Location[]> {
     const [key] = objectKeys(
       1,
       () => kind,
       () => id,
     )
     const value = await this.#opened.level.get(key!)
-    return this.#liveLocations(key!, value).map((location) => this.#describe(location))
+    return this.#standingFirst(this.#liveLocations(key!, value), condemned).map((location) => this.#describe(location))
   }
 
   /** See ObjectIndex.locateGone. */
@@ -174,9 +174,16 @@ export class IndexStore {
     return decodeLocations(key, value).filter(({ packNumber }) => this.packs.at(packNumber))
   }
 
-  #locationOf(key: Buffer, value: Buffer | undefined): Location | undefined {
-    const [location] = this.#liveLocations(key, value)
+  #locationOf(key: Buffer, value: Buffer | undefined, condemned: ReadonlySet<PackId>): Location | undefined {
+    const [location] = this.#standingFirst(this.#liveLocations(key, value), condemned)
     return location && this.#describe(location)
+  }
+
+  /** Those in condemned packs come last. */
+  #standingFirst(locations: StoredLocation[], condemned: ReadonlySet<PackId>): StoredLocation[] {
+    if (condemned.size === 0 || locations.length < 2) return locations
+    const isCondemned = ({ packNumber }: StoredLocation): boolean => condemned.has(this.packs.at(packNumber)!.id)
+    return locations.sort((a, b) => Number(isCondemned(a)) - Number(isCondemned(b)))
   }
 
   #describe(location: StoredLocation): Location {

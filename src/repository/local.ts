@@ -1,4 +1,5 @@
-import { createLocalFolders, localBackend } from '../backend/local.ts'
+import { localBackend } from '../backend/local.ts'
+import { createLocalFolders } from '../backend/local-folders.ts'
 import { ChainkeepError, isCode } from '../base/errors.ts'
 import type { Progress } from '../base/progress.ts'
 import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../chunker/fastcdc.ts'
@@ -6,6 +7,7 @@ import type { RepositoryConfig } from '../format/config.ts'
 import type { Settings } from '../format/settings.ts'
 import type { Environment } from './environment.ts'
 import { initRepository, openRepository, type Repository } from './repository.ts'
+import { makeReserve } from './reserve.ts'
 import { writeSettings } from './settings.ts'
 
 /** Makes a repository in the folder at an absolute path, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
@@ -27,6 +29,7 @@ export async function createLocalRepository(
   const chunker = { ...DEFAULT_CUT_PARAMETERS, segmentBytes: SEGMENT_BYTES }
   const config = await initRepository(backend, environment, { chunker })
   if (settings.parityPercent > 0) await writeSettings(backend, settings)
+  await makeReserve(backend)
   return config
 }
 

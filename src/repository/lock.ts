@@ -1,132 +1,164 @@
-import { randomBytes } from 'node:crypto'
-import type { Backend } from '../backend/backend.ts'
+import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Backend, FileKind } from '../backend/backend.ts'
 import { ChainkeepError, fileError, isCode } from '../base/errors.ts'
-import { isAlive } from '../base/processes.ts'
-import { decodeLock, encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../format/lock.ts'
+import { markOf } from '../base/processes.ts'
+import { encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
-import { readBounded } from './read-bounded.ts'
+import {
+  leaveNote,
+  listSessions,
+  newLockName,
+  RENEW_MS,
+  type Session,
+  type Sessions,
+  survivingSessions,
+} from './sessions.ts'
 
 export type { LockMode } from '../format/lock.ts'
 
-/** A lock is renewed this often, and taken for abandoned when it has not been for STALE_MS. */
-const RENEW_MS = 5 * 60_000
-const STALE_MS = 30 * 60_000
-
+/** Shows others that somebody is at work (FORMAT.md §9). It keeps nobody out, but for one prune another. */
 export interface Lock extends AsyncDisposable {
+  /** What it is called; empty for a reader's that could not be written. */
+  readonly name: string
+  /** Packs were stored that nothing refers to yet: released like this, it leaves a note, and prune spares them for a while. */
+  holdsUnpublished: boolean
   /**
-   * To be asked before what must not be done without the lock. Rejects LOCKED if it is gone: a machine that slept, say, has
-   * not renewed it, and somebody else took it for abandoned.
+   * Publishes a file, unless the lock is gone: a machine that slept, say, was taken for dead, and others rely on its
+   * publishing nothing more. Then it rejects LOCKED; otherwise as `Backend.put`.
    */
+  publish(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
+  /** To be asked before other changes. Rejects LOCKED if the lock is gone. */
   confirm(): Promise<void>
   /** Never rejects. */
   release(): Promise<void>
 }
 
+/** Two who begin to prune at the same moment both give way, and try again. */
+const PRUNE_ATTEMPTS = 5
+const MAX_DELAY_MS = 200
+
 /**
- * Any number of writers, or one prune (FORMAT.md §9). Locks of dead processes of this host, and those not renewed for half
- * an hour, are removed. Rejects LOCKED, naming who holds it.
+ * `knows` are the condemned records of which no pack will be used. Rejects BAD_FORMAT if there is a lock that cannot be read,
+ * LOCKED for a second prune, naming who is at it. A reader's rejects never: one that cannot be written is done without.
  */
-export async function acquireLock(backend: Backend, mode: LockMode, environment: Environment): Promise<Lock> {
-  let name = await putLock(backend, mode, environment)
-  try {
-    await refuseConflicts(backend, mode, name, environment)
-  } catch (error) {
-    await removeLock(backend, name, environment)
-    throw error
+export async function acquireLock(
+  backend: Backend,
+  mode: LockMode,
+  environment: Environment,
+  knows: readonly string[] = [],
+): Promise<Lock> {
+  if (mode === 'read') return await hold(backend, mode, environment, knows).catch(() => NO_LOCK)
+  if (mode === 'prune') refuseSecond(await listSessions(backend, environment))
+  for (let attempt = 1; ; attempt++) {
+    const lock = await hold(backend, mode, environment, knows)
+    try {
+      if (mode === 'write') {
+        await listSessions(backend, environment, lock.name)
+        return lock
+      }
+      const others = await survivingSessions(backend, environment, lock.name)
+      if (!otherPrune(others)) return lock
+      if (attempt === PRUNE_ATTEMPTS) refuseSecond(others)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+    await lock.release()
+    await sleep(randomInt(MAX_DELAY_MS))
   }
-  let renewing: Promise<void> = Promise.resolve()
-  const renew = async (): Promise<void> => {
-    const old = name
-    await backend.stat('locks', old) // rejects if it is lost: it must stay so
-    name = await putLock(backend, mode, environment)
-    await backend.remove('locks', old)
-  }
+}
+
+const otherPrune = ({ alive }: Sessions): Session | undefined => alive.find(({ mode }) => mode === 'prune')
+
+function refuseSecond(others: Sessions): void {
+  const other = otherPrune(others)
+  if (!other) return
+  const { mode, pid, host } = other
+  throw new ChainkeepError('LOCKED', `${describeSession(other)}; try again when it has finished`, { mode, pid, host })
+}
+
+/** For people: who, what and since when, in local time. */
+export function describeSession({ mode, pid, host, sinceMs }: LockFile): string {
+  if (pid === 0) return 'somebody whose lock cannot be read may be writing to the repository'
+  const work = { read: 'reading', write: 'writing to', prune: 'pruning', interrupted: 'no longer writing to' }[mode]
+  const since = new Date(sinceMs).toLocaleString('sv-SE') // as 2026-11-21 07:00:00
+  return `process ${pid} on ${host} is ${work} the repository (since ${since})`
+}
+
+async function hold(
+  backend: Backend,
+  mode: LockMode,
+  environment: Environment,
+  knows: readonly string[],
+): Promise<Lock> {
+  const name = newLockName()
+  const { writer } = backend
+  const file: LockFile = { mode, ...markOf(environment.host), sinceMs: await backend.clock(), writer, knows }
+  if (mode === 'read') await backend.putBriefly('locks', name, [encodeLock(file)])
+  else await backend.put('locks', name, [encodeLock(file)])
+  let touching: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
-    renewing = renew().catch(() => {}) // tried again at the next tick; the lock outlives six of them
+    touching = backend.touch('locks', name).catch(() => {}) // tried again at the next tick; lost, it stays lost
   }, RENEW_MS)
   timer.unref()
-  const confirm = async (): Promise<void> => {
-    await renewing
+
+  async function confirm(): Promise<void> {
     try {
-      await backend.stat('locks', name)
+      await backend.get('locks', name) // opened, lest a network file system answer from memory
     } catch (error) {
-      if (!isCode(error, 'NOT_FOUND')) throw error
-      const reason = 'the lock was lost, since it was not renewed for half an hour; try again'
-      throw new ChainkeepError('LOCKED', reason, { mode }, error)
+      throw isCode(error, 'NOT_FOUND') ? lost(error) : error
     }
   }
-  let released = false
-  const release = async (): Promise<void> => {
-    if (released) return
-    released = true
+  const lost = (cause: unknown): ChainkeepError => {
+    const reason = 'this process was taken for dead, since its lock was not renewed for half an hour; try again'
+    return new ChainkeepError('LOCKED', reason, { mode, lost: true }, cause)
+  }
+  let released: Promise<void> | undefined
+  async function release(): Promise<void> {
     clearInterval(timer)
-    await renewing
+    await touching
+    if (lock.holdsUnpublished) await note().catch(() => {}) // on a full disk, say: then the next prune frees more
     await removeLock(backend, name, environment)
   }
-  return { confirm, release, [Symbol.asyncDispose]: release }
+  const note = async (): Promise<void> => leaveNote(backend, file, await backend.clock())
+  const lock: Lock = {
+    name,
+    holdsUnpublished: false,
+    confirm,
+    async publish(kind, fileName, parts) {
+      const unpublished = await backend.begin(kind)
+      try {
+        await unpublished.append(parts)
+        await confirm() // FORMAT.md §9: only now that the file can be taken away
+        await unpublished.publish(fileName)
+      } catch (error) {
+        if (isCode(error, 'NOT_FOUND')) await confirm() // it was taken away, or else the folder is missing
+        throw error
+      } finally {
+        await unpublished.discard()
+      }
+    },
+    release: () => (released ??= release()),
+    [Symbol.asyncDispose]: () => lock.release(),
+  }
+  return lock
 }
 
 /** Never rejects: it would hide why the work has failed, or that it is done. */
 async function removeLock(backend: Backend, name: string, { notice }: Environment): Promise<void> {
   await backend.remove('locks', name).catch((error: unknown) => {
-    notice(
-      `${fileError(`cannot remove the lock ${name}`, error).message}; it counts no more once this process has ended`,
-    )
+    const reason = fileError(`cannot remove the lock ${name}`, error).message
+    notice(`${reason}; it counts no more once this process has ended`)
   })
 }
 
-async function putLock(backend: Backend, mode: LockMode, { host, now }: Environment): Promise<string> {
-  const name = randomBytes(16).toString('hex')
-  await backend.put('locks', name, [encodeLock({ mode, host, pid: process.pid, timeMs: now() })])
-  return name
-}
-
-/** Both sides write first and look second, so that of two conflicting ones at least one sees the other. */
-async function refuseConflicts(backend: Backend, mode: LockMode, own: string, environment: Environment): Promise<void> {
-  let vanished: boolean
-  do {
-    vanished = false
-    for await (const name of backend.list('locks')) {
-      if (name === own) continue
-      const lock = await readLock(backend, name)
-      if (lock) await refuseConflict(backend, mode, name, lock, environment)
-      else vanished = true // released, or renewed under a name that was not there to be listed: look again
-    }
-  } while (vanished)
-}
-
-async function refuseConflict(
-  backend: Backend,
-  mode: LockMode,
-  name: string,
-  lock: LockFile,
-  environment: Environment,
-): Promise<void> {
-  if (mode === 'write' && lock.mode === 'write') return
-  if (isStale(lock, environment)) {
-    environment.notice(`removed the lock that process ${lock.pid} on ${lock.host} left behind`)
-    await backend.remove('locks', name)
-    return
-  }
-  const work = lock.mode === 'prune' ? 'pruning' : 'writing to'
-  const since = new Date(lock.timeMs).toLocaleString('sv-SE') // as 2026-11-21 07:00:00, in local time
-  throw new ChainkeepError(
-    'LOCKED',
-    `process ${lock.pid} on ${lock.host} is ${work} the repository (seen ${since}); try again when it has finished`,
-    { ...lock },
-  )
-}
-
-async function readLock(backend: Backend, name: string): Promise<LockFile | undefined> {
-  try {
-    return decodeLock(await readBounded(backend, 'locks', name, MAX_LOCK_BYTES), `locks/${name}`)
-  } catch (error) {
-    if (isCode(error, 'NOT_FOUND')) return undefined
-    throw error
-  }
-}
-
-function isStale(lock: LockFile, { host, now }: Environment): boolean {
-  if (lock.host === host && !isAlive(lock.pid)) return true
-  return now() - lock.timeMs > STALE_MS
+/** Of a reader where nothing can be written: a prune elsewhere does not see it. */
+const NO_LOCK: Lock = {
+  name: '',
+  holdsUnpublished: false,
+  publish: () => Promise.reject(new RangeError('a reader publishes nothing')),
+  confirm: () => Promise.reject(new RangeError('a reader changes nothing')),
+  release: async () => {},
+  [Symbol.asyncDispose]: async () => {},
 }

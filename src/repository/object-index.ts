@@ -35,6 +35,7 @@ export interface OpenIndexOptions {
 export class ObjectIndex implements AsyncDisposable {
   readonly #options: OpenIndexOptions
   readonly #dropped = new Set<PackId>()
+  #condemned: ReadonlySet<PackId> = new Set()
   #store: IndexStore
   #unreadable: readonly UnreadablePack[] = []
   /** While another store takes the place of this one; stays, rejected, if that fails. */
@@ -61,16 +62,16 @@ export class ObjectIndex implements AsyncDisposable {
 
   /**
    * Where the objects of one kind are. `ids` is packed, n × 32 bytes, and borrowed until settled. Answer i is undefined
-   * when no pack known now holds the object. One query, in which an id costs 8-30 µs with 5 million objects: ask for many at once.
+   * when no pack known now holds the object; it is in a condemned pack only if there is no other copy. One query, in which an id costs 8-30 µs with 5 million objects: ask for many at once.
    */
   async locate(kind: ObjectKind, ids: Uint8Array): Promise<(Location | undefined)[]> {
     if (ids.length % ID_BYTES !== 0) throw new RangeError(`${ids.length} bytes are not a whole number of ids`)
-    return await this.#use((store) => store.locate(kind, ids))
+    return await this.#use((store) => store.locate(kind, ids, this.#condemned))
   }
 
   /** Everywhere that one object is, beginning with what `locate` answers: for when that is damaged (FORMAT.md §4). */
   async locateCopies(kind: ObjectKind, id: Uint8Array): Promise<Location[]> {
-    return await this.#use((store) => store.locateCopies(kind, id))
+    return await this.#use((store) => store.locateCopies(kind, id, this.#condemned))
   }
 
   /**
@@ -95,6 +96,15 @@ export class ObjectIndex implements AsyncDisposable {
       this.#dropped.add(id)
       await this.#use((store) => store.drop(id, entries))
     }
+  }
+
+  /** Says which packs are to be deleted, and so are the last to be relied on. */
+  condemn(packs: ReadonlySet<PackId>): void {
+    this.#condemned = packs
+  }
+
+  isCondemned(pack: PackId): boolean {
+    return this.#condemned.has(pack)
   }
 
   /** Every pack known, in no particular order. */

@@ -43,6 +43,7 @@ export class ObjectReader {
       return await this.loadAt(kind, id, location)
     } catch (error) {
       if (!isUnreadable(error)) throw error
+      if (error.code === 'NOT_FOUND') await index.refresh() // a prune has moved it
       const plain = await this.#loadOther(kind, id, location)
       if (!plain) throw error
       return plain

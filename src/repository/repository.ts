@@ -11,6 +11,7 @@ import {
   requireWritable,
 } from '../format/config.ts'
 import type { PackName } from '../format/pack.ts'
+import { type CondemnedRecords, loadCondemned, packsIn } from './condemned.ts'
 import type { Environment } from './environment.ts'
 import type { LoadObject } from './lists.ts'
 import { acquireLock, type Lock, type LockMode } from './lock.ts'
@@ -89,9 +90,12 @@ export class Repository implements AsyncDisposable {
   readonly environment: Environment
   /** Loads any object, checked against its id. */
   readonly load: LoadObject
+  /** What was condemned when the last lock was taken. */
+  condemned: CondemnedRecords = new Map()
   readonly #reader: ObjectReader
   readonly #progress: Progress
   readonly #parity: ParityWriter
+  #reading: Lock | undefined
   #index: Promise<ObjectIndex> | undefined
 
   constructor(backend: Backend, config: RepositoryConfig, environment: Environment, progress: Progress) {
@@ -117,15 +121,17 @@ export class Repository implements AsyncDisposable {
 
   async #openIndex(): Promise<ObjectIndex> {
     const { ObjectIndex } = await import('./object-index.ts') // LevelDB takes 15 ms to load, and many commands never ask
-    return await ObjectIndex.open({
+    const index = await ObjectIndex.open({
       backend: this.backend,
       directory: join(this.backend.localDirectory ?? this.cacheDirectory, 'index'),
       notice: this.environment.notice,
       progress: this.#progress,
     })
+    index.condemn(packsIn(this.condemned.values()))
+    return index
   }
 
-  /** Rejects UNSUPPORTED if this version must not write here. Hold a lock ('write' or 'prune') meanwhile. */
+  /** Rejects UNSUPPORTED if this version must not write here. The lock, 'write' or 'prune', is left out in a dry run only. */
   beginWrite(options?: WriteOptions): WriteSession {
     this.requireWritable()
     return new WriteSession(
@@ -146,12 +152,30 @@ export class Repository implements AsyncDisposable {
     requireWritable(this.config, join(this.backend.location, 'config'))
   }
 
-  /** Keeps prune and writers apart; readers need none. Rejects LOCKED, UNSUPPORTED. */
+  /**
+   * Shows others that somebody is at work here, and learns what packs are condemned: from here on nothing new will rely on
+   * them. Rejects LOCKED for a second prune, UNSUPPORTED; for a reader never.
+   */
   async lock(mode: LockMode): Promise<Lock> {
+    if (mode === 'read') return await this.#enter(mode).catch(() => acquireLock(this.backend, mode, this.environment))
     this.requireWritable()
-    const lock = await acquireLock(this.backend, mode, this.environment)
+    return await this.#enter(mode)
+  }
+
+  /** Shows others that it is being read, until it is closed. */
+  async beginReading(): Promise<void> {
+    this.#reading ??= await this.lock('read')
+  }
+
+  /** Records are read before and after the lock is there: what is condemned from now on waits for its holder. */
+  async #enter(mode: LockMode): Promise<Lock> {
+    const known = await loadCondemned(this.backend)
+    const lock = await acquireLock(this.backend, mode, this.environment, [...known.keys()])
     try {
-      await (await this.#index)?.refresh() // while it held no lock, another process may have pruned packs away
+      this.condemned = new Map([...known, ...(await loadCondemned(this.backend, known))])
+      const index = await this.#index
+      index?.condemn(packsIn(this.condemned.values()))
+      await index?.refresh() // while it held no lock, another process may have pruned packs away
       return lock
     } catch (error) {
       await lock.release()
@@ -160,6 +184,8 @@ export class Repository implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    await this.#reading?.release().catch(() => {}) // its process ends, or it is not renewed
+    this.#reading = undefined
     const index = this.#index
     this.#index = undefined
     const opened = await index?.catch(() => undefined) // who asked for it has heard of the failure

@@ -5,6 +5,7 @@ import { parseSnapshotId, type SnapshotId } from '../base/ids.ts'
 import { RECORD_HEADER_BYTES } from '../format/object.ts'
 import { decodeSnapshot, encodeSnapshot, MAX_SNAPSHOT_BYTES, type Snapshot } from '../format/snapshot.ts'
 import { type Compressor, createCompressor } from '../native/compress.ts'
+import type { Lock } from './lock.ts'
 import { readBounded } from './read-bounded.ts'
 import type { Repository } from './repository.ts'
 
@@ -30,7 +31,7 @@ export interface SnapshotFilter {
 /** Snapshot files read at once. */
 const READS_AT_ONCE = 8
 /** Files called otherwise are passed over (FORMAT.md §1). */
-const SNAPSHOT_NAME = /^[0-9a-f]{64}$/
+export const SNAPSHOT_NAME: RegExp = /^[0-9a-f]{64}$/
 
 /**
  * Every snapshot that fits, oldest first (the id decides between equal times). A damaged file does not hide the others:
@@ -56,11 +57,11 @@ export async function loadSnapshot(repository: Repository, id: SnapshotId): Prom
   return decodeSnapshot(bytes, id, `snapshots/${id}`)
 }
 
-/** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). */
-export async function saveSnapshot(repository: Repository, snapshot: Snapshot): Promise<SnapshotId> {
+/** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). Rejects LOCKED if the lock is gone. */
+export async function saveSnapshot(snapshot: Snapshot, lock: Pick<Lock, 'publish'>): Promise<SnapshotId> {
   const { id, bytes } = encodeSnapshot(snapshot, createSnapshotCompressor())
   try {
-    await repository.backend.put('snapshots', id, [bytes])
+    await lock.publish('snapshots', id, [bytes])
   } catch (error) {
     if (!isCode(error, 'EXISTS')) throw error // the same content is there already
   }

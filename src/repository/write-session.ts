@@ -2,7 +2,7 @@ import type { Backend, UnnamedFile } from '../backend/backend.ts'
 import { Semaphore } from '../base/async.ts'
 import { toByteString } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
-import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
+import { ID_BYTES, type ObjectId, objectIdAt, type PackId } from '../base/ids.ts'
 import {
   hashObject,
   type MetadataKind,
@@ -13,6 +13,7 @@ import {
 } from '../format/object.ts'
 import { type PackClass, type PackName, packClassOf } from '../format/pack.ts'
 import { type Compressor, createCompressor } from '../native/compress.ts'
+import type { Lock } from './lock.ts'
 import type { Location, ObjectIndex } from './object-index.ts'
 import { type FinishedPack, PackWriter, type SealedObjects } from './pack-writer.ts'
 
@@ -27,6 +28,8 @@ const METADATA_EFFORT = 3
 const MAX_DRY_RUN_PENDING = 2 ** 20
 
 export interface WriteOptions {
+  /** Held until what is stored is published. */
+  readonly lock?: Lock
   /** Count what would be stored, and store nothing. */
   readonly dryRun?: boolean
   /** Once aborted, everything rejects INTERRUPTED, and no pack is begun to be written. */
@@ -51,6 +54,7 @@ export class WriteSession implements AsyncDisposable {
   readonly #backend: Backend
   readonly #openIndex: () => Promise<ObjectIndex>
   readonly #dryRun: boolean
+  readonly #lock: Lock | undefined
   readonly #signal: AbortSignal | undefined
   readonly #protect: (pack: PackName) => Promise<unknown>
   readonly #open = new Map<PackClass, OpenPack>()
@@ -58,6 +62,7 @@ export class WriteSession implements AsyncDisposable {
   readonly #pending = new Set<string>()
   readonly #slots = new Semaphore(PACKS_IN_FLIGHT)
   readonly #inFlight = new Set<Promise<void>>()
+  readonly #packs = new Set<PackId>()
   #failure: { error: unknown } | undefined
   #compressor: Compressor | undefined
   #stats = { objectsAdded: 0, chunksAdded: 0, bytesAdded: 0, bytesStored: 0 }
@@ -69,14 +74,20 @@ export class WriteSession implements AsyncDisposable {
   constructor(
     backend: Backend,
     openIndex: () => Promise<ObjectIndex>,
-    { dryRun = false, signal }: WriteOptions = {},
+    { dryRun = false, lock, signal }: WriteOptions = {},
     protect: (pack: PackName) => Promise<unknown> = async () => {},
   ) {
     this.#protect = protect
     this.#backend = backend
     this.#openIndex = openIndex
     this.#dryRun = dryRun
+    this.#lock = lock
     this.#signal = signal
+  }
+
+  /** The packs that hold what was asked for: those that were there, and those that were written. */
+  get packs(): ReadonlySet<PackId> {
+    return this.#packs
   }
 
   get stats(): WriteStats {
@@ -84,8 +95,8 @@ export class WriteSession implements AsyncDisposable {
   }
 
   /**
-   * Asks which of `ids` (packed, all of `kind`) are new. Answer i is 1 if object i is, and then the caller must `add` it;
-   * nobody else will be told to.
+   * Asks which of `ids` (packed, all of `kind`) are new: in no pack, or in condemned ones alone. Answer i is 1 if object i is,
+   * and then the caller must `add` it; nobody else will be told to.
    */
   async claim(kind: ObjectKind, ids: Uint8Array): Promise<Uint8Array> {
     this.#throwFailure()
@@ -169,7 +180,12 @@ export class WriteSession implements AsyncDisposable {
   async #locate(kind: ObjectKind, ids: Uint8Array): Promise<(Location | undefined)[]> {
     try {
       const index = await this.#openIndex()
-      return await index.locate(kind, ids)
+      const locations = await index.locate(kind, ids)
+      return locations.map((location) => {
+        if (!location || index.isCondemned(location.pack)) return undefined
+        this.#packs.add(location.pack)
+        return location
+      })
     } catch (error) {
       this.#failure ??= { error }
       throw error
@@ -197,6 +213,8 @@ export class WriteSession implements AsyncDisposable {
   async #store(open: OpenPack, pack: FinishedPack): Promise<void> {
     try {
       this.#throwFailure()
+      this.#packs.add(pack.id)
+      if (this.#lock) this.#lock.holdsUnpublished = true
       await open.publish(pack) // FORMAT.md §10: packs, then index, then snapshot
       await this.#protect(pack)
     } finally {

@@ -31,6 +31,7 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<RestoreResult> {
   const { dryRun = false, overwrite = 'always', threads = availableParallelism() } = options
+  await using _lock = await repository.lock('read')
   const selection = createSelection(options.include, options.exclude)
   const source = await findSource(repository.load, snapshot.tree, options.path ?? ('/' as ByteString))
   const target = findTarget(options.target)

@@ -63,6 +63,7 @@ async function writeRead(
   const { task, files } = describeTask(window, order, read)
   const outcome = await readAndWrite(job, read, task)
   if (outcome instanceof ChainkeepError) {
+    if (outcome.code === 'NOT_FOUND') await (await job.repository.index()).refresh() // a prune has moved what was in it
     const parts = splitRead(window, order, read)
     const isWorthTrying = parts.length > 1 && outcome.code !== 'NOT_FOUND'
     for (const part of parts)

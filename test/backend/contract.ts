@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Backend, FileKind } from '../../src/backend/backend.ts'
@@ -10,15 +11,18 @@ export interface BackendUnderTest extends AsyncDisposable {
   readonly addStranger: (kind: FileKind, name: string) => Promise<void>
 }
 
-const KINDS = ['data', 'meta', 'parity', 'snapshots', 'locks'] as const
+const KINDS = ['data', 'meta', 'parity', 'snapshots', 'condemned', 'locks'] as const
 const NAME = 'ab'.repeat(32)
 const BYTES = seededBytes('contract', 1000)
 
 /** What every backend promises: see src/backend/backend.ts. */
 export function backendContract(name: string, make: () => Promise<BackendUnderTest>): void {
   describe(`${name} keeps the contract of backends`, () => {
-    for (const kind of [...KINDS, 'config', 'settings'] as const) describe(kind, () => storesFiles(make, kind))
+    for (const kind of [...KINDS, 'config', 'settings', 'reserve'] as const)
+      describe(kind, () => storesFiles(make, kind))
     describe('listing', () => listsFiles(make))
+    describe('a file that is begun', () => letsOthersPrevent(make))
+    describe('time', () => tellsTime(make))
   })
 }
 
@@ -33,7 +37,7 @@ export async function namesOf(backend: Backend, kind: FileKind): Promise<string[
 }
 
 function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): void {
-  const name = kind === 'config' || kind === 'settings' ? '' : NAME
+  const name = ['config', 'settings', 'reserve'].includes(kind) ? '' : NAME
 
   test('what was put is got, whole and in parts', async () => {
     await using here = await make()
@@ -85,7 +89,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await file.publish(name)
     await file.discard()
     expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
-    expect(await backend.removeLeftovers()).toBe(0)
+    expect(await namesOf(backend, 'tmp')).toEqual([])
   })
 
   test('what was begun and discarded leaves nothing', async () => {
@@ -95,7 +99,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await file.discard()
     await file.discard()
     await rejects(here.backend.get(kind, name), 'NOT_FOUND')
-    expect(await here.backend.removeLeftovers()).toBe(0)
+    expect(await namesOf(here.backend, 'tmp')).toEqual([])
   })
 
   test('what was begun replaces nothing', async () => {
@@ -106,7 +110,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await rejects(file.publish(name), 'EXISTS')
     await file.discard()
     expect(Buffer.from(await here.backend.get(kind, name)).equals(BYTES)).toBe(true)
-    expect(await here.backend.removeLeftovers()).toBe(0)
+    expect(await namesOf(here.backend, 'tmp')).toEqual([])
   })
 
   test('a file of no bytes is a file', async () => {
@@ -161,7 +165,7 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     expect(Buffer.from(await backend.get(kind, name)).equals(BYTES)).toBe(true)
     await backend.replace(kind, name, [Buffer.from('ot'), Buffer.from('her')])
     expect(Buffer.from(await backend.get(kind, name)).toString()).toBe('other')
-    expect(await backend.removeLeftovers()).toBe(0)
+    expect(await namesOf(backend, 'tmp')).toEqual([])
   })
 
   test('of several who put the same name, one succeeds', async () => {
@@ -185,6 +189,62 @@ function storesFiles(make: () => Promise<BackendUnderTest>, kind: FileKind): voi
     await rejects(backend.get(kind, name), 'NOT_FOUND')
     await backend.put(kind, name, [Buffer.from('again')])
     expect(Buffer.from(await backend.get(kind, name)).toString()).toBe('again')
+  })
+}
+
+function letsOthersPrevent(make: () => Promise<BackendUnderTest>): void {
+  test('lies among the unpublished ones of its writer, and no more once it is published or given up', async () => {
+    await using here = await make()
+    const { backend } = here
+    for (const end of ['publish', 'discard'] as const) {
+      const file = await backend.begin('snapshots')
+      expect(await namesOf(backend, 'tmp')).toEqual([expect.stringMatching(new RegExp(`^${backend.writer}`))])
+      if (end === 'publish') await file.publish(NAME)
+      await file.discard()
+      expect(await namesOf(backend, 'tmp')).toEqual([])
+    }
+    expect(await namesOf(backend, 'snapshots')).toEqual([NAME])
+  })
+
+  test('never gets its name once somebody has removed it from there', async () => {
+    await using here = await make()
+    const { backend } = here
+    const file = await backend.begin('snapshots')
+    await file.append([BYTES])
+    for (const name of await namesOf(backend, 'tmp')) await backend.remove('tmp', name)
+    await rejects(file.publish(NAME), 'NOT_FOUND')
+    await file.discard()
+    expect(await namesOf(backend, 'snapshots')).toEqual([])
+  })
+}
+
+function tellsTime(make: () => Promise<BackendUnderTest>): void {
+  test('by the same clock for all files', async () => {
+    await using here = await make()
+    const { backend } = here
+    const beforeMs = await backend.clock()
+    await backend.put('locks', NAME, [BYTES])
+    const { modifiedMs } = await backend.stat('locks', NAME)
+    const afterMs = await backend.clock()
+    expect([beforeMs <= modifiedMs, modifiedMs <= afterMs]).toEqual([true, true])
+    expect(await namesOf(backend, 'tmp')).toEqual([])
+  })
+
+  test('a file that is touched has the time of now, and is the same', async () => {
+    await using here = await make()
+    const { backend } = here
+    await backend.put('locks', NAME, [BYTES])
+    const { modifiedMs } = await backend.stat('locks', NAME)
+    await setTimeout(20)
+    await backend.touch('locks', NAME)
+    expect((await backend.stat('locks', NAME)).modifiedMs).toBeGreaterThan(modifiedMs)
+    expect(Buffer.from(await backend.get('locks', NAME)).equals(BYTES)).toBe(true)
+  })
+
+  test('a file that is gone is not made again by touching it', async () => {
+    await using here = await make()
+    await rejects(here.backend.touch('locks', NAME), 'NOT_FOUND')
+    expect(await namesOf(here.backend, 'locks')).toEqual([])
   })
 }
 
@@ -237,7 +297,7 @@ function listsFiles(make: () => Promise<BackendUnderTest>): void {
       fc.asyncProperty(fc.constantFrom(...KINDS), fc.uint8Array({ minLength: 32, maxLength: 32 }), async (kind, id) => {
         const name = Buffer.from(id).toString('hex')
         await here.backend.put(kind, name, [id]).catch(() => {}) // it may have been drawn before
-        expect(await here.backend.removeLeftovers()).toBe(0)
+        expect(await namesOf(here.backend, 'tmp')).toEqual([])
       }),
       { numRuns: 10 },
     )

@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Backend, FileKind } from '../../src/backend/backend.ts'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import type { ErrorCode } from '../../src/base/errors.ts'
 import { type FileCall, faultyFileSystem } from '../helpers/faulty-file-system.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
@@ -42,10 +43,12 @@ describe('files lie where the format says', () => {
   test.each<[FileKind, string, string]>([
     ['config', '', 'config'],
     ['settings', '', 'settings'],
+    ['reserve', '', 'reserve'],
     ['data', NAME, `data/ab/${NAME}`],
     ['meta', NAME, `meta/ab/${NAME}`],
     ['parity', NAME, `parity/ab/${NAME}`],
     ['snapshots', NAME, `snapshots/${NAME}`],
+    ['condemned', NAME, `condemned/${NAME}`],
     ['locks', NAME, `locks/${NAME}`],
   ])('%s', async (kind, name, path) => {
     await using folder = await repositoryFolder()
@@ -79,7 +82,7 @@ describe('files lie where the format says', () => {
     const backend = localBackend(join(tmp.path, 'nowhere'))
     for (const kind of ['data', 'meta', 'locks'] as const) expect(await namesOf(backend, kind)).toEqual([])
     await expect(namesOf(backend, 'snapshots')).rejects.toMatchObject({ code: 'NOT_FOUND' }) // not "there are none"
-    expect(await backend.removeLeftovers()).toBe(0)
+    expect(await namesOf(backend, 'tmp')).toEqual([])
     await expect(backend.put('data', NAME, [BYTES])).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 })
@@ -174,6 +177,13 @@ describe('a put is durable once it resolves', () => {
     ])
   })
 
+  test('but for what may be lost with the power: then nothing is synced', async () => {
+    await using folder = await repositoryFolder()
+    const { backend, traced } = watched(folder.path)
+    await backend.putBriefly('locks', NAME, [BYTES])
+    expect(traced()).toEqual(['create tmp/?', 'write tmp/?', 'close tmp/?', 'link locks/NAME', 'remove tmp/?'])
+  })
+
   test('a removal, too', async () => {
     await using folder = await repositoryFolder()
     const { backend, calls, traced } = watched(folder.path)
@@ -207,7 +217,9 @@ describe('whichever call of a put fails', () => {
       const { error, failed, backend } = await putFailingAt(folder.path, number, errno)
       if (failed === 'remove') {
         expect(error).toBeUndefined() // the file is there; what is left over goes with the next prune
-        expect(await backend.removeLeftovers()).toBe(1)
+        const [leftover, ...others] = await namesOf(backend, 'tmp')
+        expect([leftover?.startsWith(backend.writer), others]).toEqual([true, []])
+        await backend.remove('tmp', leftover!)
         expect(filesIn(folder.path)).toEqual([`data/ab/${NAME}`])
       } else {
         expect(error).toMatchObject({ name: 'ChainkeepError', code, details: { kind: 'data', name: NAME, errno } })
@@ -254,7 +266,8 @@ describe('other calls that fail', () => {
     ['list', (backend) => namesOf(backend, 'snapshots')],
     ['list of folders', (backend) => namesOf(backend, 'data')],
     ['remove', (backend) => backend.remove('snapshots', NAME)],
-    ['removeLeftovers', (backend) => backend.removeLeftovers()],
+    ['touch', (backend) => backend.touch('snapshots', NAME)],
+    ['clock', (backend) => backend.clock()],
   ])('%s rejects with ours', async (_, call) => {
     await using folder = await repositoryFolder()
     await localBackend(folder.path).put('snapshots', NAME, [BYTES])
@@ -262,13 +275,17 @@ describe('other calls that fail', () => {
     await expect(call(backend)).rejects.toMatchObject({ name: 'ChainkeepError', code: 'IO' })
   })
 
-  test('leftovers are counted and go, strangers in their folder stay', async () => {
+  test('leftovers are known by their writer, and strangers in their folder are passed over', async () => {
     await using folder = await repositoryFolder()
     const { backend } = watched(folder.path, ({ name }) => (name === 'link' || name === 'remove' ? 'EIO' : undefined))
     await expect(backend.put('snapshots', NAME, [BYTES])).rejects.toMatchObject({ code: 'IO' })
     await writeFile(join(folder.path, 'tmp', 'stranger'), '')
-    expect(filesIn(folder.path)).toHaveLength(2)
-    expect(await localBackend(folder.path).removeLeftovers()).toBe(1)
+    const other = localBackend(folder.path)
+    expect(other.writer).not.toBe(backend.writer)
+    for (const name of await namesOf(other, 'tmp')) {
+      expect(name).toMatch(new RegExp(`^${backend.writer}[0-9a-f]{32}$`))
+      await other.remove('tmp', name)
+    }
     expect(filesIn(folder.path)).toEqual(['tmp/stranger'])
   })
 })

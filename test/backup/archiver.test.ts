@@ -27,7 +27,14 @@ import type { Node } from '../../src/format/node.ts'
 import { prune } from '../../src/maintain/prune.ts'
 import { retag } from '../../src/maintain/retag.ts'
 import { listSnapshots, REPAIRED_TAG, removeSnapshot, saveSnapshot } from '../../src/repository/snapshots.ts'
-import { createRepository, openTestRepository, readContent, readNodes, testEnvironment } from '../helpers/repository.ts'
+import {
+  createRepository,
+  openTestRepository,
+  publishing,
+  readContent,
+  readNodes,
+  testEnvironment,
+} from '../helpers/repository.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
@@ -282,7 +289,7 @@ describe('kinds', () => {
     const first = await run()
     const { id: original, snapshot } = first
     await using repository = await openTestRepository(tmp.path)
-    await saveSnapshot(repository, { ...snapshot, original, tags: [REPAIRED_TAG] })
+    await saveSnapshot({ ...snapshot, original, tags: [REPAIRED_TAG] }, publishing(repository))
     await repository.close()
     const next = await run()
     expect(next.snapshot.summary.bytesRead).toBe(1)

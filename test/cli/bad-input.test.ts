@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { markOf } from '../../src/base/processes.ts'
 import { encodeConfig, type RepositoryConfig } from '../../src/format/config.ts'
 import { encodeLock } from '../../src/format/lock.ts'
 import { createRepository, openTestRepository } from '../helpers/repository.ts'
@@ -121,17 +122,17 @@ describe('the repository', () => {
     await using repository = await openTestRepository(tmp.path)
     await using _lock = await repository.lock('prune')
     await expectFailure(
-      ['backup', 'node'],
+      ['prune'],
       11,
-      /^chainkeep: process \d+ on test-host is pruning the repository \(seen \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\); /,
+      /^chainkeep: process \d+ on test-host is pruning the repository \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\); /,
     )
   })
 
   test('was locked by a process that is dead', async () => {
     await run(['init'])
-    const lock = { mode: 'prune', host: 'test-host', pid: 2 ** 22 + 1, timeMs: Date.now() } as const
-    writeFileSync(inTmp('repository/locks/00'), encodeLock(lock))
-    const { code, stderr } = await run(['backup', 'node'])
+    const lock = { ...markOf('test-host', 2 ** 22 + 1), sinceMs: Date.now(), writer: '00'.repeat(8), knows: [] }
+    writeFileSync(inTmp('repository/locks/00'), encodeLock({ ...lock, mode: 'prune' }))
+    const { code, stderr } = await run(['prune'])
     expect([code, stderr]).toEqual([
       0,
       `chainkeep: removed the lock that process ${lock.pid} on test-host left behind\n`,

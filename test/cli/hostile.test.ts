@@ -15,7 +15,7 @@ import { encodeInner, joinLeaf } from '../../src/format/tree.ts'
 import { PackWriter } from '../../src/repository/pack-writer.ts'
 import type { Repository } from '../../src/repository/repository.ts'
 import { saveSnapshot } from '../../src/repository/snapshots.ts'
-import { createRepository, openTestRepository } from '../helpers/repository.ts'
+import { createRepository, openTestRepository, publishing } from '../helpers/repository.ts'
 import { runCli } from '../helpers/run-cli.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { ownMeta, snapshotOf } from '../helpers/store-tree.ts'
@@ -89,7 +89,7 @@ const leaf = (nodes: readonly Node[]): Uint8Array => joinLeaf(nodes.map((node) =
 async function storeWith(node: Node, fields: Partial<Snapshot> = {}): Promise<void> {
   const good = file('good', 4, 0, await store('chunk', Buffer.from('good')))
   const nodes = [node, good].sort((a, b) => (a.name < b.name ? -1 : 1))
-  await saveSnapshot(repository, { ...snapshotOf(await store('tree', leaf(nodes))), ...fields })
+  await saveSnapshot({ ...snapshotOf(await store('tree', leaf(nodes))), ...fields }, publishing(repository))
   await repository.close()
 }
 
@@ -254,7 +254,7 @@ test('directories that hold one another many times over are looked at once, and 
   let tree = await store('tree', leaf([file('good', 4, 0, await store('chunk', Buffer.from('good')))]))
   for (let depth = 0; depth < 12; depth++)
     tree = await store('tree', leaf(Array.from({ length: 100 }, (_, i) => directory(String(100 + i), tree))))
-  await saveSnapshot(repository, snapshotOf(tree))
+  await saveSnapshot(snapshotOf(tree), publishing(repository))
   await repository.close()
   for (const argv of [['check'], ['check', '--read-data'], ['repair', 'snapshots', '-n'], ['prune', '-n']]) {
     const spent = process.cpuUsage()

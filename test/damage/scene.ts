@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import type { ByteString } from '../../src/base/bytes.ts'
 import { ID_BYTES, objectIdAt } from '../../src/base/ids.ts'
+import { markOf } from '../../src/base/processes.ts'
 import { encodeLock } from '../../src/format/lock.ts'
 import { recordLength } from '../../src/format/object.ts'
 import { walkChunks } from '../../src/repository/lists.ts'
@@ -102,7 +103,13 @@ export async function makeScene(directory: string): Promise<Scene> {
   const foreign = join(directory, 'foreign')
   mkdirSync(foreign)
   for (const argv of [['init'], ['backup', source], ['stats']]) await mustRun(foreign, argv)
-  const lock = encodeLock({ mode: 'write', host: 'test-host', pid: NO_PID, timeMs: Date.now() })
+  const lock = encodeLock({
+    mode: 'write',
+    ...markOf('test-host', NO_PID),
+    sinceMs: Date.now(),
+    writer: '00'.repeat(8),
+    knows: [],
+  })
   writeFileSync(join(directory, 'repository/locks', 'ab'.repeat(16)), lock)
   await using repository = await openTestRepository(directory)
   const stored = await listSnapshots(repository)

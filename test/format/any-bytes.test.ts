@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.ts'
 import { parseObjectId, parsePackId, parseSnapshotId } from '../../src/base/ids.ts'
 import { decodeCbor, encodeCbor } from '../../src/format/cbor.ts'
+import { decodeCondemned, encodeCondemned } from '../../src/format/condemned.ts'
 import { decodeConfig, encodeConfig } from '../../src/format/config.ts'
 import { decodeList, encodeList } from '../../src/format/list.ts'
 import { decodeLock, encodeLock } from '../../src/format/lock.ts'
@@ -18,7 +19,7 @@ import {
 import { decodeSnapshot, encodeSnapshot } from '../../src/format/snapshot.ts'
 import { decodeNode, decodeTree, encodeNode, joinLeaf } from '../../src/format/tree.ts'
 import { createCompressor } from '../../src/native/compress.ts'
-import { anyConfig, anyLock, anyNode, anySnapshot } from '../helpers/arbitraries.ts'
+import { anyCondemned, anyConfig, anyLock, anyNode, anySnapshot } from '../helpers/arbitraries.ts'
 import { refusalOf } from '../helpers/refusals.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
@@ -33,6 +34,7 @@ const compressor = createCompressor(3)
 const DECODERS: Record<string, { decode: (bytes: Uint8Array) => unknown; valid: fc.Arbitrary<Uint8Array> }> = {
   cbor: { decode: (bytes) => decodeCbor(bytes, FILE), valid: fc.jsonValue().map(encodeCbor) },
   config: { decode: (bytes) => decodeConfig(bytes, FILE), valid: anyConfig.map(encodeConfig) },
+  condemned: { decode: (bytes) => decodeCondemned(bytes, FILE), valid: anyCondemned.map(encodeCondemned) },
   lock: { decode: (bytes) => decodeLock(bytes, FILE), valid: anyLock.map(encodeLock) },
   list: {
     decode: (bytes) => decodeList(bytes, 1, FILE),

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { type ByteString, toByteString } from '../../src/base/bytes.ts'
-import { type ObjectId, objectIdAt, type SnapshotId, snapshotIdAt } from '../../src/base/ids.ts'
+import { type ObjectId, objectIdAt, packIdAt, type SnapshotId, snapshotIdAt } from '../../src/base/ids.ts'
+import type { Condemned } from '../../src/format/condemned.ts'
 import type { RepositoryConfig } from '../../src/format/config.ts'
 import type { LockFile } from '../../src/format/lock.ts'
 import type { Node } from '../../src/format/node.ts'
@@ -22,6 +23,8 @@ export const anyName: fc.Arbitrary<ByteString> = fc
 
 const u32 = fc.nat(2 ** 32 - 1)
 const safeInteger = fc.maxSafeNat()
+const anyHex = (digits: number): fc.Arbitrary<string> =>
+  fc.uint8Array({ minLength: digits / 2, maxLength: digits / 2 }).map((bytes) => Buffer.from(bytes).toString('hex'))
 const anyText = fc.string({ unit: 'grapheme', maxLength: 12 })
 const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined })
@@ -121,9 +124,29 @@ export const anyConfig: fc.Arbitrary<RepositoryConfig> = fc.record({
   writeFeatures: texts,
 })
 
-export const anyLock: fc.Arbitrary<LockFile> = fc.record({
-  mode: fc.constantFrom('write' as const, 'prune' as const),
+/** Sorted, each once. */
+const anyIds = <Id extends string>(idAt: (bytes: Uint8Array) => Id): fc.Arbitrary<Id[]> =>
+  fc.uniqueArray(fc.uint8Array({ minLength: 32, maxLength: 32 }).map(idAt), { maxLength: 4 }).map((ids) => ids.sort())
+
+export const anyCondemned: fc.Arbitrary<Condemned> = fc.record({
+  stage: fc.constantFrom('condemned' as const, 'sentenced' as const),
+  timeMs: fc.nat(2 ** 42),
   host: anyText,
   pid: fc.integer({ min: 1, max: 2 ** 31 }),
-  timeMs: fc.nat(2 ** 42),
+  data: anyIds(packIdAt),
+  meta: anyIds(packIdAt),
+  snapshots: anyIds(snapshotIdAt),
+})
+
+export const anyLock: fc.Arbitrary<LockFile> = fc.record({
+  mode: fc.constantFrom('read' as const, 'write' as const, 'prune' as const),
+  host: anyText,
+  pid: fc.integer({ min: 1, max: 2 ** 31 }),
+  machine: anyText,
+  boot: anyText,
+  space: anyText,
+  started: anyText,
+  sinceMs: fc.nat(2 ** 42),
+  writer: anyHex(16),
+  knows: fc.array(anyHex(32), { maxLength: 5 }),
 })

@@ -63,6 +63,7 @@ export function faultyFileSystem(
     rename: (from, to) => watch({ name: 'rename', path: to }, () => real.rename(from, to)),
     link: (from, to) => watch({ name: 'link', path: to }, () => real.link(from, to)),
     remove: (path) => watch({ name: 'remove', path }, () => real.remove(path)),
+    touch: (path) => watch({ name: 'touch', path }, () => real.touch(path)),
     syncDirectory: (path) => watch({ name: 'syncDirectory', path }, () => real.syncDirectory(path)),
   }
   return { files, calls }

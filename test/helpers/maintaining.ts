@@ -6,7 +6,14 @@ import type { Snapshot } from '../../src/format/snapshot.ts'
 import type { CutParameters } from '../../src/native/scan.ts'
 import { openRepository, type Repository } from '../../src/repository/repository.ts'
 import { type StoredSnapshot, saveSnapshot } from '../../src/repository/snapshots.ts'
-import { createRepository, readContent, readNodes, type TestEnvironment, testEnvironment } from './repository.ts'
+import {
+  createRepository,
+  publishing,
+  readContent,
+  readNodes,
+  type TestEnvironment,
+  testEnvironment,
+} from './repository.ts'
 import { type Listing, storeSnapshot, TINY_CUTS } from './store-tree.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -19,7 +26,7 @@ export interface Maintaining extends AsyncDisposable {
   /** Packs of each call are apart from those of others. */
   store(listing: Listing, fields?: Partial<Snapshot>, cuts?: CutParameters): Promise<StoredSnapshot>
   /** Paths of stored files in the repository's folder: `data/ab/ab…`. */
-  list(folder: 'data' | 'meta' | 'parity' | 'snapshots' | 'locks' | 'tmp' | 'index'): string[]
+  list(folder: 'data' | 'meta' | 'parity' | 'snapshots' | 'condemned' | 'locks' | 'tmp' | 'index'): string[]
   /** Of `data/` and `meta/`. */
   packBytes(): number
   pathOf(file: string): string
@@ -50,7 +57,7 @@ export async function openMaintaining(): Promise<Maintaining> {
     },
     async store(listing, fields = {}, cuts = TINY_CUTS) {
       const snapshot = { ...(await storeSnapshot(repository, listing, cuts)), ...fields }
-      return { id: await saveSnapshot(repository, snapshot), snapshot }
+      return { id: await saveSnapshot(snapshot, publishing(repository)), snapshot }
     },
     list,
     packBytes: () =>

@@ -16,7 +16,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import { backup } from '../../src/backup/archiver.ts'
 import { type ByteString, byteStringOf, displayBytes, fromByteString, joinPath } from '../../src/base/bytes.ts'
 import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../../src/chunker/fastcdc.ts'

@@ -146,6 +146,10 @@ export function memoryDisk(start: DiskImage, options: DiskOptions = {}): MemoryD
       stored.delete(path)
       onOperation({ type: 'remove', path })
     },
+    async touch(path) {
+      await pause()
+      find('touch', path).modifiedMs = now()
+    },
     async syncDirectory(path) {
       await pause()
       if (!directories.has(path)) throw errnoError('ENOENT', { name: 'syncDirectory', path })

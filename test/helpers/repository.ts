@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import type { ByteString } from '../../src/base/bytes.ts'
 import { joinPath } from '../../src/base/bytes.ts'
 import type { ObjectId } from '../../src/base/ids.ts'
@@ -8,6 +9,7 @@ import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../../src/chunker/fastcdc
 import type { Node } from '../../src/format/node.ts'
 import type { Environment } from '../../src/repository/environment.ts'
 import { walkChunks } from '../../src/repository/lists.ts'
+import type { Lock } from '../../src/repository/lock.ts'
 import { initRepository, openRepository, type Repository } from '../../src/repository/repository.ts'
 import { walkTree } from '../../src/repository/trees.ts'
 
@@ -43,6 +45,11 @@ export function openTestRepository(
 ): Promise<Repository> {
   return openRepository(localBackend(join(directory, 'repository')), environment)
 }
+
+/** What publishes without a lock: for tests that are alone. */
+export const publishing = ({ backend }: Pick<Repository, 'backend'>): Pick<Lock, 'publish'> => ({
+  publish: (...file) => backend.put(...file),
+})
 
 /** Every node below a tree, by its absolute path in the snapshot. */
 export async function readNodes(

@@ -42,6 +42,7 @@ export function syntheticPack(seed: string, ids: Uint8Array, kind: ObjectKind = 
 export class MemoryBackend implements Backend {
   readonly location = 'memory'
   readonly localDirectory = undefined
+  readonly writer = '00'.repeat(8)
   reads = 0
   readonly #files = new Map<string, Uint8Array>()
 
@@ -55,6 +56,10 @@ export class MemoryBackend implements Backend {
 
   begin(kind: FileKind): Promise<UnnamedFile> {
     return beginInMemory((name, parts) => this.put(kind, name, parts))
+  }
+
+  putBriefly(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void> {
+    return this.put(kind, name, parts)
   }
 
   async get(kind: FileKind, name: string, range?: ByteRange): Promise<Uint8Array> {
@@ -75,7 +80,9 @@ export class MemoryBackend implements Backend {
     this.#files.delete(`${kind}/${name}`)
   }
 
-  async removeLeftovers(): Promise<number> {
+  async touch(): Promise<void> {}
+
+  async clock(): Promise<number> {
     return 0
   }
 

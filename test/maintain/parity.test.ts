@@ -265,7 +265,7 @@ describe('repair packs heals', () => {
       )
       const there = read(it, file!)
       expect(there.equals(sound) || there.equals(damaged)).toBe(true)
-      if (!Array.isArray(outcome)) continue
+      if (!Array.isArray(outcome) || left < 0) continue // some failures, such as that of giving a file up, are no failure of the whole
       expect(outcome).toMatchObject([{ healed: 1 }])
       expect(there.equals(sound)).toBe(true)
       expect(failing).toBeGreaterThan(5)

@@ -1,12 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parsePackId } from '../../src/base/ids.ts'
+import { type PackId, parsePackId } from '../../src/base/ids.ts'
 import { neededBytes, PACK_OVERHEAD_BYTES, type PackUsage } from '../../src/maintain/pack-usage.ts'
-import { type PrunePolicy, planPrune } from '../../src/maintain/prune-plan.ts'
+import { type PackStanding, type PrunePolicy, planPrune } from '../../src/maintain/prune-plan.ts'
 import { PACK_BYTES } from '../../src/repository/write-session.ts'
 
 const MB = 2 ** 20
 const EVERYTHING: PrunePolicy = { maxUnused: { bytes: 0 } }
+
+/** That some packs have. */
+const standing = (of: PackStanding, packs: readonly PackUsage[]): Map<PackId, PackStanding> =>
+  new Map(packs.map(({ id }) => [id, of]))
 
 let count = 0
 /** A pack of objects of 1 MB each, so many of them used. */
@@ -32,6 +36,8 @@ describe('decides', () => {
       freedObjects: 30,
       unusedBytesLeft: 0,
       sparedBytes: 0,
+      waitingBytes: 0,
+      waitingPacks: 0,
       sparedPacks: 0,
       rewrittenBytes: 0,
       packsLeft: 1,
@@ -82,29 +88,55 @@ describe('decides', () => {
     expect(plan.keep).toEqual([small[16]])
   })
 
-  test('that young packs stay, unused, wasteful and small ones alike', () => {
+  test('that spared packs stay, unused, wasteful and small ones alike', () => {
     const [unused, wasteful, whole] = [pack(30, 0), pack(30, 10), pack(30, 30)]
     const small = Array.from({ length: 16 }, () => pack(7, 7))
     const packs = [unused, wasteful, whole, ...small]
-    const young = new Set(packs.map(({ id }) => id))
-    const plan = planPrune(packs, EVERYTHING, young)
+    const plan = planPrune(packs, EVERYTHING, standing('spared', packs))
     expect(plan).toMatchObject({ remove: [], rewrite: [], keep: packs })
     const spared = { sparedPacks: 2, sparedBytes: 50 * MB + PACK_OVERHEAD_BYTES }
     expect(plan.totals).toMatchObject({ ...spared, unusedBytesLeft: spared.sparedBytes, freedBytes: 0, packsLeft: 19 })
   })
 
-  test('that the others go as if the young were not there', () => {
+  test('that the others go as if the spared were not there', () => {
     const [unused, wasteful, some] = [pack(30, 0), pack(30, 10), pack(30, 20)]
     const [youngUnused, youngWasteful] = [pack(30, 0), pack(30, 1)]
-    const young = new Set([youngUnused.id, youngWasteful.id])
+    const spared = standing('spared', [youngUnused, youngWasteful])
     const policy: PrunePolicy = { maxUnused: { bytes: 11 * MB } }
-    const plan = planPrune([unused, youngUnused, wasteful, youngWasteful, some], policy, young)
+    const plan = planPrune([unused, youngUnused, wasteful, youngWasteful, some], policy, spared)
     expect(plan.remove).toEqual([unused])
     expect(plan.rewrite.map(({ packs }) => packs)).toEqual([[wasteful]])
     expect(plan.keep).toEqual([youngUnused, youngWasteful, some])
     expect(plan.totals).toMatchObject({ sparedPacks: 2, sparedBytes: 59 * MB + PACK_OVERHEAD_BYTES })
   })
+
+  test('that what was condemned goes when its time has come, and stays as it is until then', () => {
+    const [waiting, usedWaiting, due] = [pack(30, 0), pack(30, 10), pack(30, 0)]
+    const standings = new Map([...standing('waiting', [waiting, usedWaiting]), ...standing('due', [due])])
+    const plan = planPrune([waiting, usedWaiting, due], EVERYTHING, standings)
+    expect(plan).toMatchObject({ remove: [], rewrite: [], keep: [], waiting: [waiting, usedWaiting], due: [due] })
+    expect(plan.totals).toMatchObject({
+      freedBytes: due.bytes,
+      freedObjects: 30,
+      waitingPacks: 2,
+      waitingBytes: waiting.bytes + usedWaiting.bytes,
+      unusedBytesLeft: 0,
+      bytesLeft: waiting.bytes + usedWaiting.bytes,
+      packsLeft: 2,
+    })
+  })
+
+  test('that what was condemned and is needed stays, unless it is sentenced: then that is copied', () => {
+    const [due, sentenced, gone] = [pack(30, 10), pack(30, 30), pack(30, 0)]
+    const standings = new Map([...standing('due', [due]), ...standing('sentenced', [sentenced, gone])])
+    const plan = planPrune([due, sentenced, gone], EVERYTHING, standings)
+    expect(plan).toMatchObject({ remove: [], due: [gone], keep: [due], waiting: [] })
+    expect(plan.rewrite.map(({ packs }) => packs)).toEqual([[sentenced]])
+    expect(plan.totals.freedBytes).toBe(gone.bytes)
+  })
 })
+
+const STANDINGS: readonly PackStanding[] = ['spared', 'waiting', 'due', 'sentenced']
 
 test('adds up, and leaves no more unused than allowed', () => {
   const packs = fc.array(
@@ -117,21 +149,32 @@ test('adds up, and leaves no more unused than allowed', () => {
     items.reduce((total, item) => total + of(item), 0)
   fc.assert(
     fc.property(packs, fc.nat(60 * MB), fc.nat(5), (packs, allowed, nth) => {
-      const young = new Set(packs.filter((_, i) => i % 6 < nth).map(({ id }) => id))
-      const { remove, rewrite, keep, totals } = planPrune(packs, { maxUnused: { bytes: allowed } }, young)
+      const standings = new Map(
+        packs.flatMap(({ id }, i) => (i % 6 < nth ? [[id, STANDINGS[i % STANDINGS.length]!] as const] : [])),
+      )
+      const { remove, rewrite, due, waiting, keep, totals } = planPrune(
+        packs,
+        { maxUnused: { bytes: allowed } },
+        standings,
+      )
       const rewritten = rewrite.flatMap((group) => group.packs)
-      const all = [...remove, ...rewritten, ...keep].map(({ id }) => id)
+      const all = [...remove, ...rewritten, ...due, ...waiting, ...keep].map(({ id }) => id)
       expect(all.sort()).toEqual(packs.map(({ id }) => id).sort())
-      expect(remove.every(({ usedObjects }) => usedObjects === 0)).toBe(true)
-      expect([...remove, ...rewritten].filter(({ id }) => young.has(id))).toEqual([])
-      expect(totals.unusedBytesLeft - totals.sparedBytes).toBeLessThanOrEqual(allowed)
+      expect([...remove, ...due].every(({ usedObjects }) => usedObjects === 0)).toBe(true)
+      expect(remove.filter(({ id }) => standings.has(id))).toEqual([])
+      expect(rewritten.filter(({ id }) => !['sentenced', undefined].includes(standings.get(id)))).toEqual([])
+      const restored = keep.filter(({ id }) => standings.get(id) === 'due')
+      const unusedRestored = sum(restored, (pack) => pack.bytes - neededBytes(pack))
+      expect(totals.unusedBytesLeft - totals.sparedBytes - unusedRestored).toBeLessThanOrEqual(allowed)
       expect(totals.unusedBytesLeft).toBe(sum(keep, (pack) => pack.bytes - neededBytes(pack)))
       expect(totals.bytes - totals.freedBytes).toBe(totals.bytesLeft)
       expect(totals.usedBytes + totals.unusedBytes).toBe(totals.bytes)
       for (const { packs, newBytes, packClass } of rewrite) {
         expect(newBytes).toBe(sum(packs, (pack) => pack.usedBytes) + PACK_OVERHEAD_BYTES)
         if (packs.length > 1) expect(newBytes).toBeLessThanOrEqual(PACK_BYTES[packClass] + PACK_OVERHEAD_BYTES)
-        expect(sum(packs, (pack) => pack.bytes)).toBeGreaterThan(newBytes)
+        expect(sum(packs, (pack) => pack.bytes)).toBeGreaterThanOrEqual(newBytes)
+        if (packs.every(({ id }) => !standings.has(id)))
+          expect(sum(packs, (pack) => pack.bytes)).toBeGreaterThan(newBytes)
       }
     }),
   )

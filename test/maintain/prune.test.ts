@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { localBackend } from '../../src/backend/local.ts'
 import { type BackupOptions, backup } from '../../src/backup/archiver.ts'
 import { byteStringOf } from '../../src/base/bytes.ts'
+import { encodeLock } from '../../src/format/lock.ts'
 import { check } from '../../src/maintain/check.ts'
 import { forget } from '../../src/maintain/forget.ts'
 import { prune } from '../../src/maintain/prune.ts'
@@ -12,6 +13,7 @@ import { repairPacks } from '../../src/maintain/repair-packs.ts'
 import { openRepository } from '../../src/repository/repository.ts'
 import { listSnapshots, type StoredSnapshot } from '../../src/repository/snapshots.ts'
 import { faultyFileSystem } from '../helpers/faulty-file-system.ts'
+import { deadProcess, killHolders } from '../helpers/locks.ts'
 import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
 import { testEnvironment } from '../helpers/repository.ts'
 import { storeSecondCopies } from '../helpers/second-copies.ts'
@@ -41,12 +43,12 @@ test('frees exactly what it says, in the plan and afterwards, and nothing that i
 
   const before = it.packBytes()
   const planned = await prune(it.repository, { ...EVERYTHING, dryRun: true })
-  expect(planned).toMatchObject({ dryRun: true, packsRemoved: 0, packsRewritten: 0, bytesFreed: 0 })
   expect(it.packBytes()).toBe(before)
   expect(planned.plan.totals).toMatchObject({ bytes: before, unusedBytesLeft: 0 })
   expect(planned.plan.rewrite.length).toBeGreaterThan(0)
 
   const result = await prune(it.repository, EVERYTHING)
+  expect(result).toEqual({ ...planned, plan: expect.anything(), dryRun: false })
   expect(result.plan.totals).toEqual(planned.plan.totals)
   expect(result.bytesFreed).toBe(before - it.packBytes())
   expect(result.bytesFreed).toBe(planned.plan.totals.freedBytes)
@@ -117,36 +119,14 @@ test('frees no second copy while the first is damaged; once that is repaired, it
   expect(await contentsOf(await it.reopen(), stored)).toEqual({ '/file': big('file').toString('latin1') })
 })
 
-const HOUR_MS = 3_600_000
-
-test('spares what was written less than the grace ago, and what a clock ahead says was written later', async () => {
-  await using it = await openMaintaining()
-  const [first] = await storeThree(it)
-  await forget(it.repository, [first.id])
-  const before = it.list('data')
-  const setAge = (hours: number): void => {
-    for (const file of [...before, ...it.list('meta')])
-      utimesSync(it.pathOf(file), new Date(), new Date(Date.now() - hours * HOUR_MS))
-  }
-  for (const hours of [1.9, -1]) {
-    setAge(hours)
-    const { plan, bytesFreed } = await prune(it.repository, { ...EVERYTHING, graceMs: 2 * HOUR_MS })
-    expect(plan).toMatchObject({ remove: [], rewrite: [] })
-    expect(plan.totals.sparedPacks).toBeGreaterThan(0)
-    expect([plan.totals.sparedBytes, bytesFreed]).toEqual([plan.totals.unusedBytes, 0])
-  }
-  expect(it.list('data')).toEqual(before)
-  setAge(2.1)
-  const { plan, bytesFreed } = await prune(it.repository, { ...EVERYTHING, graceMs: 2 * HOUR_MS })
-  expect(plan.totals).toMatchObject({ sparedPacks: 0, sparedBytes: 0, unusedBytesLeft: 0 })
-  expect(bytesFreed).toBeGreaterThan(0)
-})
-
 /** So much that a pack is on the disk before the last file is read: the open one, those in flight, and one more. */
 const SOURCE_FILES = 40
 const SOURCE_FILE_BYTES = 4 * 2 ** 20
 
-test('within the grace the next backup uses what an interrupted one has stored', { timeout: 60_000 }, async () => {
+const HOUR_MS = 3_600_000
+const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * HOUR_MS)
+
+test('for a day the next backup uses what an interrupted one has stored', { timeout: 60_000 }, async () => {
   await using it = await openMaintaining()
   const source = it.pathOf('../source')
   mkdirSync(source)
@@ -157,12 +137,12 @@ test('within the grace the next backup uses what an interrupted one has stored',
     const stop = new AbortController()
     const onItem = (): void => void (it.list('data').length > 0 && stop.abort())
     await expect(run({ signal: stop.signal, onItem })).rejects.toMatchObject({ code: 'INTERRUPTED' })
-    expect([it.list('tmp'), it.list('locks')]).toEqual([[], []])
+    expect([it.list('tmp'), it.list('locks').length]).toEqual([[], 1])
   }
   await interrupt()
   const left = it.list('data')
 
-  const spared = await prune(it.repository, { graceMs: HOUR_MS })
+  const spared = await prune(it.repository)
   expect(spared).toMatchObject({ packsRemoved: 0, bytesFreed: 0 })
   expect(spared.plan.totals).toMatchObject({ sparedPacks: left.length, sparedBytes: it.packBytes() })
   expect(it.list('data')).toEqual(left)
@@ -173,27 +153,33 @@ test('within the grace the next backup uses what an interrupted one has stored',
 
   await forget(it.repository, [next.id!])
   await prune(it.repository)
-  await interrupt()
-  expect(it.list('data').length).toBeGreaterThan(0)
-  await prune(it.repository)
-  expect(it.list('data')).toEqual([])
+  expect(it.list('data')).toEqual(left) // what came after the interruption has gone
+  for (const options of [{ graceMs: 0 }, {}]) {
+    await interrupt()
+    expect(it.list('data').length).toBeGreaterThan(0)
+    for (const lock of it.list('locks')) utimesSync(it.pathOf(lock), hoursAgo(22), hoursAgo(22))
+    await prune(it.repository, { graceMs: 22.1 * HOUR_MS })
+    expect([it.list('data').length > 0, it.list('locks').length]).toEqual([true, 1])
+    if (options.graceMs === undefined)
+      for (const lock of it.list('locks')) utimesSync(it.pathOf(lock), hoursAgo(24), hoursAgo(24))
+    await prune(it.repository, options)
+    expect([it.list('data'), it.list('locks')]).toEqual([[], []])
+  }
   expect((await run()).snapshot.summary.chunksAdded).toBeGreaterThan(next.snapshot.summary.chunksAdded)
 })
 
-test('removes what interrupted runs have left in tmp', async () => {
+test('removes what interrupted runs have left in tmp, once it is certain that nobody is at it', async () => {
   await using it = await openMaintaining()
   await it.store({ file: 'text' })
-  writeFileSync(it.pathOf('tmp/0123456789abcdef'), 'part of a pack')
+  const [old, young, dead] = ['00', '11', '22'].map((digits) => it.pathOf(`tmp/${digits.repeat(24)}`))
+  for (const file of [old!, young!, dead!]) writeFileSync(file, 'part of a pack')
+  utimesSync(old!, hoursAgo(1.1), hoursAgo(1.1))
+  const lock = { ...deadProcess('test-host'), mode: 'write' as const, sinceMs: 0, writer: '22'.repeat(8), knows: [] }
+  writeFileSync(it.pathOf('locks/ab'), encodeLock(lock))
   expect((await prune(it.repository, { dryRun: true })).leftoversRemoved).toBe(0)
+  expect(it.list('tmp')).toHaveLength(3)
   expect((await prune(it.repository)).leftoversRemoved).toBe(1)
-  expect(it.list('tmp')).toEqual([])
-})
-
-test('waits for nobody: it refuses while somebody writes, but for a dry run', async () => {
-  await using it = await openMaintaining()
-  await using _lock = await it.repository.lock('write')
-  await expect(prune(it.repository)).rejects.toMatchObject({ code: 'LOCKED' })
-  await prune(it.repository, { dryRun: true })
+  expect(it.list('tmp').map((file) => it.pathOf(file))).toEqual([young])
 })
 
 test('is stopped by its signal', async () => {
@@ -299,9 +285,10 @@ test('stopped at any file call it loses nothing, and the next run finishes the w
     const repository = await it.reopen()
     expect(await check(repository, { readData: 'all' })).toMatchObject({ problems: [], healthy: true, snapshots: 2 })
     expect([await contentsOf(repository, second), await contentsOf(repository, third)]).toEqual(contents)
-    await removeLocks(it)
+    killHolders(it)
+    for (const file of it.list('tmp')) utimesSync(it.pathOf(file), hoursAgo(2), hoursAgo(2)) // of who had no lock yet
     await prune(repository, EVERYTHING)
-    expect(it.list('tmp')).toEqual([])
+    expect([it.list('tmp'), it.list('locks'), it.list('condemned')]).toEqual([[], [], []])
     const { plan } = await prune(repository, EVERYTHING)
     expect(plan).toMatchObject({ remove: [], rewrite: [], totals: { unusedBytes: 0 } })
     expect([await contentsOf(repository, second), await contentsOf(repository, third)]).toEqual(contents)
@@ -310,11 +297,6 @@ test('stopped at any file call it loses nothing, and the next run finishes the w
   }
   expect(steps).toBeGreaterThan(20)
 })
-
-/** This process is alive, so its locks are not taken for abandoned. */
-async function removeLocks(it: Maintaining): Promise<void> {
-  for (const file of it.list('locks')) await it.repository.backend.remove('locks', file.slice('locks/'.length))
-}
 
 function copy(from: Maintaining, to: Maintaining, file: string): void {
   mkdirSync(to.pathOf(file.slice(0, file.lastIndexOf('/'))), { recursive: true })

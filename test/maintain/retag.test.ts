@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { forget } from '../../src/maintain/forget.ts'
+import { prune } from '../../src/maintain/prune.ts'
 import { changeTags, retag } from '../../src/maintain/retag.ts'
 import { listSnapshots } from '../../src/repository/snapshots.ts'
 import { contentsOf, openMaintaining } from '../helpers/maintaining.ts'
@@ -29,9 +31,11 @@ test('gives snapshots other tags, and thereby other ids', async () => {
   expect(it.list('locks')).toEqual([])
 })
 
-test('refuses during a prune', async () => {
+test('refuses for a snapshot that has been forgotten meanwhile: what it needs may be pruned away', async () => {
   await using it = await openMaintaining()
   const stored = await it.store({ file: 'text' })
-  await using _lock = await it.repository.lock('prune')
-  await expect(retag(it.repository, [stored], { add: ['x'] })).rejects.toMatchObject({ code: 'LOCKED' })
+  await forget(it.repository, [stored.id])
+  await prune(it.repository)
+  await expect(retag(it.repository, [stored], { add: ['x'] })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect(it.list('snapshots')).toEqual([])
 })

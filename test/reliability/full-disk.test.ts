@@ -127,7 +127,7 @@ describe('of a repository on a disk that is full', () => {
     expect((await full.chainkeep('backup', join(place.path, 'large'))).code).toBe(0)
     await full.backUp()
     using _ = fill(place.repository, 0)
-    expect((await full.chainkeep('prune', '--quiet')).stderr).toMatch(FULL)
+    expect((await full.chainkeep('prune', '--quiet')).stderr).toBe('') // there is a reserve
     const { code, stderr } = await full.chainkeep(
       'forget',
       '--quiet',

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import type { FileSystem } from '../../src/backend/file-system.ts'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import { backup } from '../../src/backup/archiver.ts'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import type { SnapshotId } from '../../src/base/ids.ts'

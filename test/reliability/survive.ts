@@ -112,7 +112,7 @@ async function goOn(disk: MemoryDisk, place: Place, environment: Environment): P
     faults.push(...(await compareRestored(repository, after.find((stored) => stored.id === id)!, place.source, place)))
   }
   await using repository = await open()
-  await prune(repository, EVERYTHING)
+  await prune(repository, { ...EVERYTHING, graceMs: 0 })
   faults.push(...(await damageIn(repository)))
   const { plan } = await prune(repository, { ...EVERYTHING, dryRun: true })
   if (plan.remove.length + plan.rewrite.length > 0) faults.push('a second prune would find something to do')
@@ -120,7 +120,7 @@ async function goOn(disk: MemoryDisk, place: Place, environment: Environment): P
 }
 
 function rubbish(disk: MemoryDisk, { repository }: Place): string[] {
-  const left = [...disk.image().files.keys()].filter((path) => /\/repository\/(?:tmp|locks)\//.test(path))
+  const left = [...disk.image().files.keys()].filter((path) => /\/repository\/(?:tmp|locks|condemned)\//.test(path))
   const copies = join(repository, 'index-copies')
   if (existsSync(copies)) left.push(...readdirSync(copies).map((name) => join(copies, name)))
   return left.map((path) => `${path} stays`)

@@ -49,7 +49,7 @@ export function someWreck(recording: Recording, dice: Dice): Wreck {
 export function storedKey({ image }: Wreck): string {
   const hash = createHash('sha1')
   for (const [path, { bytes }] of image.files)
-    if (!/\/(?:tmp|locks)\/[^/]*$/.test(path)) hash.update(`${path}\0`).update(bytes)
+    if (!/\/(?:tmp|locks|condemned)\/[^/]*$/.test(path)) hash.update(`${path}\0`).update(bytes)
   return hash.digest('hex')
 }
 

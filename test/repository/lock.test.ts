@@ -1,52 +1,46 @@
-import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
-import { encodeLock, type LockFile, type LockMode, MAX_LOCK_BYTES } from '../../src/format/lock.ts'
-import type { Environment } from '../../src/repository/environment.ts'
+import { decodeLock, type LockFile, type LockMode } from '../../src/format/lock.ts'
 import { acquireLock } from '../../src/repository/lock.ts'
+import { deadProcess, lockLeft } from '../helpers/locks.ts'
 import { type MemoryFiles, memoryBackend } from '../helpers/memory-backend.ts'
 import { testEnvironment } from '../helpers/repository.ts'
 
-const MODES = ['write', 'prune'] as const
+const MODES = ['read', 'write', 'prune'] as const
 const MINUTE = 60_000
-/** The id of a process that has ended. */
-const DEAD = spawnSync(process.execPath, ['-e', '']).pid
 
 afterEach(() => void vi.useRealTimers())
 
-/** A repository that may be locked from the host called `host`, at a time of choice. */
+/** A repository in which a process of the host called `host` is at work; `clock` is that of whoever keeps the files. */
 function fixture(host = 'host-1') {
-  const backend = memoryBackend()
   const clock = { now: 1_700_000_000_000 }
-  const environment = { ...testEnvironment('/nowhere', host), now: () => clock.now }
+  const backend = memoryBackend({ now: () => clock.now })
+  const environment = testEnvironment('/nowhere', host)
   return { backend, clock, environment, acquire: (mode: LockMode) => acquireLock(backend, mode, environment) }
 }
 
 const locksIn = (backend: MemoryFiles): LockFile[] =>
-  [...backend.files.values()].map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as LockFile)
-
-/** Puts a lock of somebody else there. */
-function leave(backend: MemoryFiles, lock: Partial<LockFile>): void {
-  const whole = { mode: 'write', host: 'host-2', pid: 1, timeMs: 1_700_000_000_000, ...lock } as const
-  backend.files.set('locks/ab', encodeLock(whole))
-}
+  [...backend.files].flatMap(([path, bytes]) => (path.startsWith('locks/') ? [decodeLock(bytes, path)] : []))
 
 describe('who keeps whom out', () => {
   test.each(MODES.flatMap((held) => MODES.map((asked) => [held, asked] as const)))(
-    'while one is at %s, another asks for %s',
+    'while one is at %s, another asks for %s: only a second prune waits',
     async (held, asked) => {
       const { backend, acquire } = fixture()
       const first = await acquire(held)
       const second = acquire(asked)
-      if (held === 'write' && asked === 'write') {
-        await (await second).release()
-      } else
+      if (held === 'prune' && asked === 'prune')
         await expect(second).rejects.toMatchObject({
           code: 'LOCKED',
-          message: expect.stringContaining(`process ${process.pid} on host-1`),
-          details: { mode: held, pid: process.pid, host: 'host-1' },
+          message: expect.stringMatching(
+            new RegExp(
+              `^process ${process.pid} on host-1 is pruning the repository \\(since 2023-11-1\\d \\d\\d:\\d\\d:\\d\\d\\); try again`,
+            ),
+          ),
+          details: { mode: 'prune', pid: process.pid, host: 'host-1' },
         })
+      else await (await second).release()
       expect(locksIn(backend)).toHaveLength(1) // who was refused left nothing
       await first.release()
       expect(locksIn(backend)).toEqual([])
@@ -54,8 +48,8 @@ describe('who keeps whom out', () => {
     },
   )
 
-  test('when both ask at once, never both are let in', async () => {
-    for (let delays = 0; delays < 64; delays++) {
+  test('of several who begin to prune at the same moment, one is let in', async () => {
+    for (let delays = 0; delays < 64; delays += 5) {
       const { backend, environment } = fixture()
       // Every call of either side takes its time or does not.
       const slow = (bits: number): Backend => ({
@@ -70,201 +64,190 @@ describe('who keeps whom out', () => {
         },
       })
       const asked = await Promise.allSettled([
-        acquireLock(slow(delays & 7), 'write', environment),
+        acquireLock(slow(delays & 7), 'prune', environment),
         acquireLock(slow(delays >> 3), 'prune', environment),
       ])
-      const letIn = asked.filter(({ status }) => status === 'fulfilled')
-      expect(letIn.length).toBeLessThan(2)
-      expect(locksIn(backend)).toHaveLength(letIn.length)
+      expect(asked.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      expect(locksIn(backend)).toHaveLength(1)
     }
   })
 
-  test('a lock that cannot be read keeps everybody out, and is named', async () => {
-    for (const mode of MODES) {
+  test('a lock of an earlier program keeps out whoever writes or prunes, and is named: that program relies on being alone', async () => {
+    for (const mode of ['write', 'prune'] as const) {
       const { backend, acquire } = fixture()
-      backend.files.set('locks/ab', Buffer.from('{"version":'))
+      const earlier = { version: 1, mode: 'prune', host: 'host-2', pid: 1, timeMs: 1_700_000_000_000 }
+      backend.files.set('locks/ab', Buffer.from(JSON.stringify(earlier)))
       await expect(acquire(mode)).rejects.toMatchObject({
-        code: 'BAD_FORMAT',
-        message: expect.stringContaining('locks/ab'),
+        code: 'UNSUPPORTED',
+        message: expect.stringMatching(/^locks\/ab: .*; remove it if nobody is at work/),
       })
       expect([...backend.files.keys()]).toEqual(['locks/ab'])
     }
   })
 
-  test('a file that is too large to be a lock keeps everybody out, is named, and is not read', async () => {
-    const { backend, acquire } = fixture()
-    backend.files.set('locks/ab', Buffer.alloc(MAX_LOCK_BYTES + 1, ' '))
-    const get = vi.spyOn(backend, 'get')
-    await expect(acquire('write')).rejects.toMatchObject({
-      code: 'BAD_FORMAT',
-      message: 'locks/ab: 65537 bytes long, where 65536 are the most',
-    })
-    expect(get).not.toHaveBeenCalled()
-  })
-
-  test('a lock that is renewed between being listed and read still counts', async () => {
+  test('a lock that is released between being listed and read keeps nobody out', async () => {
     const { backend, environment } = fixture()
-    leave(backend, {})
-    const renewing: Backend = {
-      ...backend,
-      get: async (kind, name) => {
-        const bytes = backend.files.get('locks/ab')
-        if (name === 'ab' && bytes) {
-          backend.files.set('locks/cd', bytes)
-          backend.files.delete('locks/ab')
-        }
-        return backend.get(kind, name)
-      },
-    }
-    await expect(acquireLock(renewing, 'prune', environment)).rejects.toMatchObject({ code: 'LOCKED' })
-  })
-
-  test('a lock that is released between being listed and read does not', async () => {
-    const { backend, environment } = fixture()
-    leave(backend, {})
+    lockLeft(backend, { mode: 'prune' })
     const releasing: Backend = {
       ...backend,
-      get: async (kind, name) => {
+      stat: async (kind, name) => {
         backend.files.delete('locks/ab')
-        return backend.get(kind, name)
+        return backend.stat(kind, name)
       },
     }
     await (await acquireLock(releasing, 'prune', environment)).release()
   })
+
+  test('a prune takes the place of one that is dead, with a notice', async () => {
+    const { backend, environment, acquire } = fixture()
+    lockLeft(backend, { ...deadProcess('host-1'), mode: 'prune' })
+    await (await acquire('prune')).release()
+    expect(environment.notices).toEqual([expect.stringMatching(/^removed the lock that process \d+ on host-1 left/)])
+    expect(backend.files.has('locks/ab')).toBe(false)
+  })
 })
 
-describe('an abandoned lock is removed, with a notice', () => {
-  const taken = async (lock: Partial<LockFile>, environment: Partial<Environment> = {}): Promise<boolean> => {
-    const { backend, environment: usual } = fixture()
-    leave(backend, { mode: 'prune', ...lock })
-    const outcome = await acquireLock(backend, 'write', { ...usual, ...environment }).catch((error: unknown) => error)
-    if (outcome instanceof Error) {
-      expect(outcome).toMatchObject({ code: 'LOCKED' })
-      expect(usual.notices).toEqual([])
-      return false
-    }
-    expect(backend.files.has('locks/ab')).toBe(false)
-    expect(usual.notices).toEqual([expect.stringMatching(/^removed the lock that process \d+ on host-\d left behind$/)])
-    return true
-  }
-
-  test('of a process of this host that has ended', async () => {
-    expect(await taken({ host: 'host-1', pid: DEAD })).toBe(true)
+describe('a reader', () => {
+  test('is never refused, whatever lies there', async () => {
+    const { backend, acquire } = fixture()
+    backend.files.set('locks/ab', Buffer.from('?'))
+    const lock = await acquire('read')
+    expect(lock.name).not.toBe('')
+    await lock.release()
   })
 
-  test('but not of one that lives, or of one of another host that nobody can ask', async () => {
-    expect(await taken({ host: 'host-1', pid: process.ppid })).toBe(false)
-    expect(await taken({ host: 'host-1', pid: 1 })).toBe(false)
-    expect(await taken({ host: 'host-1', pid: process.pid })).toBe(false)
-    expect(await taken({ host: 'host-2', pid: DEAD })).toBe(false)
-  })
-
-  test('when it was not renewed for half an hour, of whatever process', async () => {
-    const later = (minutes: number): Partial<Environment> => ({ now: () => 1_700_000_000_000 + minutes * MINUTE })
-    for (const lock of [{ host: 'host-2' }, { host: 'host-1', pid: process.pid }]) {
-      expect(await taken(lock, later(30))).toBe(false)
-      expect(await taken(lock, later(30.1))).toBe(true)
-    }
-    expect(await taken({ host: 'host-2' }, later(-60 * 24))).toBe(false) // a clock that is wrong is no reason
-  })
-
-  test('also beside locks that are in nobody’s way', async () => {
+  test('does without a lock where nothing can be written', async () => {
     const { backend, environment } = fixture()
-    leave(backend, { host: 'host-1', pid: DEAD })
-    await (await acquireLock(backend, 'write', environment)).release()
-    expect(backend.files.has('locks/ab')).toBe(true) // another writer's: prune will look after it
-    await (await acquireLock(backend, 'prune', environment)).release()
-    expect(backend.files.has('locks/ab')).toBe(false)
+    const readOnly: Backend = {
+      ...backend,
+      putBriefly: () => Promise.reject(new ChainkeepError('DENIED', 'read-only')),
+    }
+    await using lock = await acquireLock(readOnly, 'read', environment)
+    expect(lock.name).toBe('')
+    await expect(lock.publish('snapshots', 'ab', [])).rejects.toThrow(RangeError)
+    expect(backend.files.size).toBe(0)
   })
 })
 
 describe('a lock that is held', () => {
-  test('is renewed every five minutes, under a new name, never missing', async () => {
+  test('says who holds it, since when, and what is known', async () => {
+    const { backend, environment, clock } = fixture()
+    const known = ['0'.repeat(32)]
+    await using _lock = await acquireLock(backend, 'write', environment, known)
+    expect(locksIn(backend)).toEqual([
+      expect.objectContaining({
+        mode: 'write',
+        host: 'host-1',
+        pid: process.pid,
+        sinceMs: clock.now,
+        writer: backend.writer,
+        knows: known,
+      }),
+    ])
+  })
+
+  test('is touched every five minutes', async () => {
     vi.useFakeTimers()
     const { backend, clock, acquire } = fixture()
     const lock = await acquire('write')
-    const [first] = backend.files.keys()
-    const remove = vi.spyOn(backend, 'remove').mockImplementation(async (kind, name) => {
-      expect(locksIn(backend)).toHaveLength(2)
-      backend.files.delete(`${kind}/${name}`)
-    })
-    clock.now += 5 * MINUTE
-    await vi.advanceTimersByTimeAsync(5 * MINUTE)
-    expect(remove).toHaveBeenCalledTimes(1)
-    expect(backend.files.has(first!)).toBe(false)
-    expect(locksIn(backend)).toEqual([expect.objectContaining({ timeMs: clock.now, pid: process.pid })])
-    remove.mockRestore()
+    const path = `locks/${lock.name}`
+    for (let i = 1; i <= 3; i++) {
+      clock.now += 5 * MINUTE
+      await vi.advanceTimersByTimeAsync(5 * MINUTE)
+      expect(backend.times.get(path)).toBe(clock.now)
+    }
     await lock.release()
     expect(locksIn(backend)).toEqual([])
     await vi.advanceTimersByTimeAsync(60 * MINUTE)
     expect(locksIn(backend)).toEqual([])
   })
 
-  test('outlives renewals that fail, and goes when released', async () => {
+  test('outlives touches that fail', async () => {
     vi.useFakeTimers()
     const { backend, acquire } = fixture()
     const lock = await acquire('prune')
-    const put = vi.spyOn(backend, 'put').mockRejectedValue(new Error('the network is down'))
+    const touch = vi.spyOn(backend, 'touch').mockRejectedValue(new Error('the network is down'))
     await vi.advanceTimersByTimeAsync(12 * MINUTE)
-    expect(put).toHaveBeenCalledTimes(2)
-    expect(locksIn(backend)).toHaveLength(1)
-    put.mockRestore()
-    await vi.advanceTimersByTimeAsync(5 * MINUTE)
+    expect(touch).toHaveBeenCalledTimes(2)
+    touch.mockRestore()
+    await lock.publish('condemned', 'ab', [])
     await lock.release()
     expect(locksIn(backend)).toEqual([])
   })
 
-  test('that was taken for abandoned stays lost', async () => {
+  test('that was taken for abandoned stays lost, and nothing is published under it', async () => {
     vi.useFakeTimers()
     const { backend, clock, acquire } = fixture()
+    const other = memoryBackend({ like: backend, now: () => clock.now })
     const lock = await acquire('write')
-    await lock.confirm()
+    await lock.publish('snapshots', 'ab', [])
     clock.now += 31 * MINUTE // the machine slept, and no timer ran
-    await (await acquire('prune')).release()
+    await (await acquireLock(other, 'prune', testEnvironment('/nowhere', 'host-2'))).release()
     await vi.advanceTimersByTimeAsync(6 * MINUTE)
-    expect(locksIn(backend)).toEqual([])
-    await expect(lock.confirm()).rejects.toMatchObject({ code: 'LOCKED', details: { mode: 'write' } })
+    expect(backend.files.has(`locks/${lock.name}`)).toBe(false)
+    await expect(lock.publish('snapshots', 'cd', [])).rejects.toMatchObject({
+      code: 'LOCKED',
+      details: { mode: 'write', lost: true },
+    })
+    expect(backend.files.has('snapshots/cd')).toBe(false)
     await lock.release()
   })
 
-  test('is confirmed while it is renewed', async () => {
-    vi.useFakeTimers()
-    const { backend, acquire } = fixture()
-    const lock = await acquire('prune')
-    for (let i = 0; i < 10; i++) {
-      await vi.advanceTimersByTimeAsync(5 * MINUTE)
-      await lock.confirm()
+  test('publishes nothing that was confirmed before the lock was taken away, and would be published after', async () => {
+    const { backend, clock, environment } = fixture()
+    // Between the confirmation and the publication, the process stands still for long enough.
+    const stalled: Backend = {
+      ...backend,
+      begin: async (kind) => {
+        const file = await backend.begin(kind)
+        return {
+          ...file,
+          publish: async (name) => {
+            clock.now += 31 * MINUTE
+            const other = memoryBackend({ like: backend, now: () => clock.now })
+            await (await acquireLock(other, 'prune', testEnvironment('/nowhere', 'host-2'))).release()
+            await file.publish(name)
+          },
+        }
+      },
     }
-    vi.spyOn(backend, 'stat').mockRejectedValueOnce(new Error('the network is down'))
-    await expect(lock.confirm()).rejects.toThrow('the network is down')
-    await lock.release()
+    const lock = await acquireLock(stalled, 'write', environment)
+    await expect(lock.publish('snapshots', 'ab', [])).rejects.toMatchObject({ code: 'LOCKED' })
+    expect([...backend.files.keys()].filter((path) => !path.startsWith('locks/'))).toEqual([])
+  })
+
+  test('is not what is missing when something else is', async () => {
+    const { backend, environment } = fixture()
+    const missing = new ChainkeepError('NOT_FOUND', 'there is no such folder')
+    const without: Backend = {
+      ...backend,
+      begin: () => Promise.reject(missing),
+    }
+    await using lock = await acquireLock(without, 'write', environment)
+    await expect(lock.publish('snapshots', 'ab', [])).rejects.toBe(missing)
   })
 
   test('may be released again and again, also by leaving its scope', async () => {
     const { backend, acquire } = fixture()
     {
       await using lock = await acquire('prune')
-      expect(locksIn(backend)).toEqual([expect.objectContaining({ version: 1, mode: 'prune', host: 'host-1' })])
+      expect(locksIn(backend)).toHaveLength(1)
       await lock.release()
       await lock.release()
     }
     expect(locksIn(backend)).toEqual([])
   })
 
-  test('is gone only after a renewal that was under way when it was released', async () => {
-    vi.useFakeTimers()
-    const { backend, acquire } = fixture()
-    const lock = await acquire('write')
-    const put = backend.put.bind(backend)
-    vi.spyOn(backend, 'put').mockImplementation(async (...file) => {
-      await new Promise((resolve) => setTimeout(resolve, 1000))
-      await put(...file)
-    })
-    await vi.advanceTimersByTimeAsync(5 * MINUTE)
-    const released = lock.release()
-    await vi.advanceTimersByTimeAsync(2000)
-    await released
-    expect(locksIn(backend)).toEqual([])
+  test('leaves a note when packs were stored under it that nothing refers to', async () => {
+    const { backend, clock, acquire } = fixture()
+    {
+      await using lock = await acquire('write')
+      lock.holdsUnpublished = true
+      clock.now += 7 * MINUTE
+    }
+    const [note, ...others] = locksIn(backend)
+    expect(others).toEqual([])
+    expect(note).toMatchObject({ mode: 'interrupted', sinceMs: clock.now - 7 * MINUTE, untilMs: clock.now })
   })
 })
 
@@ -274,11 +257,10 @@ test('a lock that cannot be removed hides neither the end of the work nor why it
   backend.remove = async () => {
     throw new ChainkeepError('IO', 'the disk has died')
   }
-  await using lock = await acquire('write')
+  await using lock = await acquire('prune')
   await lock.release()
   await expect(acquire('prune')).rejects.toMatchObject({ code: 'LOCKED' })
-  expect(locksIn(backend)).toHaveLength(2)
-  const notice = 'the disk has died; it counts no more once this process has ended'
-  expect(environment.notices).toEqual([notice, notice])
+  expect(locksIn(backend)).toHaveLength(1)
+  expect(environment.notices).toEqual(['the disk has died; it counts no more once this process has ended'])
   backend.remove = remove
 })

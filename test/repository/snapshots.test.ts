@@ -14,12 +14,13 @@ import {
 import { makeSnapshot } from '../helpers/make-snapshot.ts'
 import { memoryRepository } from '../helpers/memory-repository.ts'
 import { flipped } from '../helpers/refusals.ts'
+import { publishing } from '../helpers/repository.ts'
 
 /** A repository with a snapshot for each of these, of which the ids are known. */
 async function fixture(...all: Partial<Snapshot>[]) {
   const here = await memoryRepository()
   const ids: SnapshotId[] = []
-  for (const fields of all) ids.push(await saveSnapshot(here.repository, makeSnapshot(fields)))
+  for (const fields of all) ids.push(await saveSnapshot(makeSnapshot(fields), publishing(here.repository)))
   return { ...here, ids, [Symbol.asyncDispose]: () => here[Symbol.asyncDispose]() }
 }
 

@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { createLocalFolders, localBackend } from '../../src/backend/local.ts'
+import { localBackend } from '../../src/backend/local.ts'
+import { createLocalFolders } from '../../src/backend/local-folders.ts'
 import { ChainkeepError } from '../../src/base/errors.ts'
 import { ID_BYTES, idBytes, type ObjectId, objectIdAt } from '../../src/base/ids.ts'
 import { hashObject, RECORD_HEADER_BYTES } from '../../src/format/object.ts'
@@ -12,6 +13,7 @@ import { saveSnapshot } from '../../src/repository/snapshots.ts'
 import { PACK_BYTES, WriteSession } from '../../src/repository/write-session.ts'
 import { makeSnapshot } from '../helpers/make-snapshot.ts'
 import { memoryRepository } from '../helpers/memory-repository.ts'
+import { publishing } from '../helpers/repository.ts'
 import { sealAll } from '../helpers/sealed.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -200,7 +202,7 @@ describe('order of writing: packs, then the index, then the snapshot', () => {
     await session.add('chunk', chunks('a'))
     await session.saveObject('tree', Buffer.from('tree'))
     await session.flush()
-    await saveSnapshot(here.repository, makeSnapshot())
+    await saveSnapshot(makeSnapshot(), publishing(here.repository))
     const { events } = here
     expect(events.at(-1)).toBe('put snapshots')
     for (const packClass of ['data', 'meta']) expect(events).toContain(`put ${packClass}`)

@@ -31,7 +31,7 @@ export const cat: Verb = defineVerb({
     ['chainkeep cat tree latest:/var/lib/litecoin', 'how a directory is stored'],
   ],
   exitCodes: [10],
-  async run({ output, openRepository }, _options, [what, id]) {
+  async run({ output, openToRead }, _options, [what, id]) {
     const read = READERS[what!]
     if (!read) {
       const near = nearest(what!, Object.keys(READERS))
@@ -40,7 +40,7 @@ export const cat: Verb = defineVerb({
         `there is no "${what}" to print: ${near ? `did you mean ${near}?` : `it is one of ${Object.keys(READERS).join(', ')}`}`,
       )
     }
-    await using repository = await openRepository()
+    await using repository = await openToRead()
     const value = await read(repository, id)
     output.json(value)
     output.print(JSON.stringify(value, undefined, 2))

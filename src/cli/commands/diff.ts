@@ -31,8 +31,8 @@ export const diff: Verb = defineVerb<Options>({
     ['chainkeep diff 1a2b3c4d:/var/lib/litecoin latest:/var/lib/litecoin', 'in one directory only'],
   ],
   exitCodes: [10],
-  async run({ output, openRepository }, { metadata = false }, [first, second]) {
-    await using repository = await openRepository()
+  async run({ output, openToRead }, { metadata = false }, [first, second]) {
+    await using repository = await openToRead()
     const [before, after] = [await findTree(repository, first!), await findTree(repository, second!)]
     output.info(`comparing snapshot ${shortId(before.id)} with ${shortId(after.id)}`)
     output.info()

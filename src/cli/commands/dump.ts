@@ -18,8 +18,8 @@ export const dump: Verb = defineVerb<FilterValues>({
     ['chainkeep dump latest:/var/lib/litecoin wallet.dat > wallet.dat', 'get a file back'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, options, [text, name]) {
-    await using repository = await openRepository()
+  async run({ io, output, openToRead }, options, [text, name]) {
+    await using repository = await openToRead()
     const { snapshot, path: directory } = await findSnapshotPath(repository, text!, filterOf(io, options))
     const path = byteStringOf(`/${[...directory.split('/'), ...name!.split('/')].filter((part) => part).join('/')}`)
     const entry = await findEntry(repository.load, snapshot.tree, path)

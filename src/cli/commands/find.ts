@@ -29,9 +29,9 @@ export const find: Verb = defineVerb<Options>({
     ["chainkeep find -l -s latest 'blk*.dat'", 'the block files of the latest snapshot'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, options, patterns) {
+  async run({ io, output, openToRead }, options, patterns) {
     const matcher = compilePatterns(patterns)
-    await using repository = await openRepository()
+    await using repository = await openToRead()
     const snapshots = await selectSnapshots(repository, options.snapshot ?? [], filterOf(io, options))
     const json: unknown[] = []
     let isFound = false

@@ -27,8 +27,8 @@ export const ls: Verb = defineVerb<Options>({
     ['chainkeep ls --recursive latest~1:/var/lib/litecoin', 'everything below a directory, one snapshot earlier'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, options, [text]) {
-    await using repository = await openRepository()
+  async run({ io, output, openToRead }, options, [text]) {
+    await using repository = await openToRead()
     const { path, ...stored } = await findSnapshotPath(repository, text!, filterOf(io, options))
     const recursive = options.recursive === true || path === '/'
     output.json({ message_type: 'snapshot', struct_type: 'snapshot', ...snapshotToJson(stored) })

@@ -11,13 +11,14 @@ interface Options extends PruneValues {
 
 export const prune: Verb = defineVerb<Options>({
   description: `Frees the space of what no snapshot needs any more. Packs that nothing needs are removed, wasteful
-ones are written again without the waste. Stopped at any moment it loses nothing.`,
+ones are written again without the waste. Backups and restores may go on meanwhile: what they may rely on
+is condemned only, and removed by a later prune. Stopped at any moment it loses nothing.`,
   options: [new Option('-n, --dry-run', 'change nothing, tell only what would be done'), ...pruneOptions()],
   examples: [
     ['chainkeep prune --dry-run', 'see what would be freed'],
-    ['chainkeep prune', 'free it, but for 5 % that may stay'],
-    ['chainkeep prune --max-unused 0', 'free every byte'],
-    ['chainkeep prune --grace 1d', 'leave what an interrupted backup has stored since yesterday for its next run'],
+    ['chainkeep prune --max-unused 0', 'free every byte, where usually 5 % may stay'],
+    ['chainkeep prune --grace 3d', 'remove only what was condemned three days ago, and condemn the rest'],
+    ['chainkeep prune --grace 0h', 'remove all of it now, or fail if somebody else is at work'],
   ],
   exitCodes: [10, 11],
   async run({ io, output, openRepository }, options) {

@@ -46,10 +46,10 @@ export const restore: Verb = defineVerb<Options>({
   ],
   exitCodes: [10],
   interrupted: 'the same command goes on from here',
-  async run({ io, output, openRepository }, options, [text]) {
+  async run({ io, output, openToRead }, options, [text]) {
     if (!options.target) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
     const startMs = io.now()
-    await using repository = await openRepository()
+    await using repository = await openToRead()
     const { id, snapshot, path } = await findSnapshotPath(repository, text!, filterOf(io, options))
     const result = await runRestore(repository, snapshot, {
       target: resolvePath(io, options.target),

@@ -19,8 +19,8 @@ export const stats: Verb = defineVerb<FilterValues>({
     ['chainkeep stats --host db1 --json', 'of one host, for a program'],
   ],
   exitCodes: [10],
-  async run({ io, output, openRepository }, options, ids) {
-    await using repository = await openRepository()
+  async run({ io, output, openToRead }, options, ids) {
+    await using repository = await openToRead()
     const snapshots = await selectSnapshots(repository, ids, filterOf(io, options))
     const measured = await measure(repository, snapshots, { progress: output.progress, signal: io.signal })
     output.json(toJson(measured))

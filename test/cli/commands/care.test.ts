@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openTestRepository } from '../../helpers/repository.ts'
 import { type CliOptions, type CliResult, redact, runCli } from '../../helpers/run-cli.ts'
 import { seededBytes } from '../../helpers/seeded-bytes.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -146,22 +147,48 @@ describe('prune', () => {
       expect((await run(['prune', '--max-unused', limit])).code).toBe(2)
   })
 
-  test('spares packs that are younger than the grace, and says so', async () => {
+  test('condemns while somebody else is at work, says so, and frees it later', async () => {
     const before = packBytes()
-    const forgotten = await run(['forget', '--keep-last', '1', '--prune', '--grace', '1h', '--json'])
-    expect(forgotten.json().at(-1)).toMatchObject({ packs_removed: 0, bytes_freed: 0, packs_spared: 4 })
-    for (const grace of ['1h', '999999y']) {
-      const { stdout, code } = await run(['prune', '--grace', grace])
-      expect(code).toBe(0)
-      expect(stdout).toMatch(/^Spared +39\d KiB unused in 4 packs too young to go$/m)
-    }
+    const other = await openTestRepository(tmp.path)
+    await other.beginReading()
+    const [forget, prune] = [['forget', '--keep-last', '1', '--prune', '--json'], ['prune']]
+    const now = await run([...forget, '--grace', '0h', '--dry-run'])
+    expect(now.code).toBe(0) // a dry run disturbs nobody
+    const planned = (await run([...forget, '--dry-run'])).json().at(-1)
+    const forgotten = (await run(forget)).json().at(-1)
+    const reader = { host: 'test-host', pid: process.pid, mode: 'read', since: expect.any(String) }
+    expect(forgotten).toMatchObject({
+      packs_removed: 0,
+      bytes_freed: 0,
+      packs_condemned: 4,
+      bytes_left: before,
+      condemned: [{ packs: 4, waits_for: [reader] }],
+    })
+    expect(planned).toEqual({ ...forgotten, dry_run: true, condemned: expect.anything() })
     expect(packBytes()).toBe(before)
-    for (const argv of [['prune'], ['prune', '--grace', '0h']])
-      expect((await run([...argv, '-n'])).stdout).not.toContain('Spared')
-    const [summary] = (await run(['prune', '--grace', '1h', '--json'], { now: () => Date.now() + 3_700_000 })).json()
-    expect(summary).toMatchObject({ packs_removed: 4 })
-    expect(summary).not.toHaveProperty('packs_spared')
-    expect(summary).not.toHaveProperty('bytes_spared')
+
+    const told = await run(prune)
+    const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
+    const who = String.raw`process \d+ on test-host is reading the repository \(since ${time}\)`
+    const condemned = String.raw`^Condemned +39\d KiB in 4 packs: a prune frees it after ${time}`
+    expect([told.code, told.stdout]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`${condemned}, and when nobody relies on it any more: ${who}$`, 'm')),
+    ])
+    const refused = await run([...prune, '--grace', '0h'])
+    const advice = 'wait until it has finished, or prune without --grace: '
+    expect([refused.code, refused.stderr]).toEqual([
+      11,
+      expect.stringMatching(new RegExp(`^chainkeep: ${who}; ${advice}`)),
+    ])
+    await other.close()
+
+    const kept = await run([...prune, '--grace', '1h'])
+    expect(kept.stdout).toMatch(new RegExp(`${condemned}$`, 'm'))
+    expect(packBytes()).toBe(before)
+    const [summary] = (await run([...prune, '--json'])).json()
+    expect(summary).toMatchObject({ packs_removed: 4, packs_condemned: 0, condemned: [], bytes_left: packBytes() })
+    expect(summary!.bytes_freed).toBe(before - packBytes())
   })
 
   test('understands durations, and nothing else, as a grace', async () => {

@@ -1,8 +1,8 @@
 import { checkRecord, recordLength } from '../format/object.ts'
 import type { PackEntry, PackName } from '../format/pack.ts'
-import type { PackWriter } from '../repository/pack-writer.ts'
-import type { Repository } from '../repository/repository.ts'
 import { type PackRun, packRuns } from './pack-runs.ts'
+import type { FinishedPack, PackWriter } from './pack-writer.ts'
+import type { Repository } from './repository.ts'
 
 /**
  * Appends records of a pack as they are stored. `entries` are of its trailer, in order. Rejects CORRUPT, BAD_FORMAT or
@@ -35,31 +35,12 @@ export async function* readRecords(
   }
 }
 
-/**
- * Puts a new pack in the place of old ones, the lock `prune` being held. Stopped anywhere it loses nothing, given that the
- * new pack holds all that is needed of the old ones. Returns the new pack's length.
- */
-export async function replacePacks(
-  repository: Repository,
-  writer: PackWriter,
-  old: readonly PackName[],
-): Promise<number> {
-  const { backend } = repository
+/** Stores a pack that is not empty, and enters it in the index. */
+export async function storePack(repository: Repository, writer: PackWriter): Promise<FinishedPack> {
   const index = await repository.index()
   const pack = writer.finish()
-  await backend.put(pack.packClass, pack.id, pack.parts) // durable; until here, all that can be left over is a file in tmp/
+  await repository.backend.put(pack.packClass, pack.id, pack.parts)
   await repository.protect(pack)
-  await index.addPack(pack.id, pack.bytes, pack.entries) // from the put on there are two copies, and either will do
-  await removePacks(repository, old)
-  return pack.bytes
-}
-
-/** Removes packs that hold nothing that is needed, or nothing that is not elsewhere, the lock `prune` being held. */
-export async function removePacks(repository: Repository, packs: readonly PackName[]): Promise<void> {
-  const index = await repository.index()
-  await index.dropPacks(packs.map(({ id }) => id)) // FORMAT.md §10: no look-up may find a pack whose file is gone
-  for (const { packClass, id } of packs) {
-    await repository.backend.remove(packClass, id) // a file left over is read in and pruned again
-    await repository.backend.remove('parity', id)
-  }
+  await index.addPack(pack.id, pack.bytes, pack.entries) // of what was copied there are two copies now, and either will do
+  return pack
 }
