@@ -2,7 +2,7 @@ import { displayBytes } from '../base/bytes.ts'
 import { fileError, throwIfInterrupted } from '../base/errors.ts'
 import type { Node } from '../format/node.ts'
 import { loadAttributes } from '../repository/trees.ts'
-import { compareRun, runBytes, walkFile } from './compare-file.ts'
+import { compareFile, runBytes } from './compare-file.ts'
 import type { FileWork } from './file-work.ts'
 import type { RestoreJob } from './job.ts'
 import { applyMetadata, metadataOf } from './metadata.ts'
@@ -67,9 +67,8 @@ async function verifyFile(job: RestoreJob, { node, path, target }: FileWork): Pr
   try {
     if (Number(lstat(target)?.size) !== node.size)
       return report.fail(path, `${displayBytes(target)} has the wrong length`)
-    for await (const run of walkFile(job, node)) {
+    for await (const { run, same, failure } of compareFile(job, node, target)) {
       throwIfInterrupted(options.signal)
-      const { same, failure } = await compareRun(job, target, run)
       report.verified(runBytes(run), path)
       if (!same.includes(0)) continue
       const offset = run.lengths.slice(0, same.indexOf(0)).reduce((sum, length) => sum + length, run.offset)

@@ -17,11 +17,7 @@ export class TargetFiles implements Disposable {
     this.#paths = paths
   }
 
-  /**
-   * Answers whether it worked. Chunk by chunk, though neighbours might go in one call: for writes of a quarter of a MiB and
-   * more, Linux takes page cache in large pieces, and in a virtual machine whose free memory was handed back to its host that
-   * takes 1.0 to 2.5 s a GB instead of 0.3; where it was not, it saves 0.1.
-   */
+  /** Answers whether it worked. */
   write(path: number, bytes: Uint8Array, offset: number): boolean {
     if (this.#failed.has(path)) return false
     try {
