@@ -1,3 +1,4 @@
+import { mapOrdered } from '../base/async.ts'
 import { type ByteString, joinPath } from '../base/bytes.ts'
 import { type ChainkeepError, throwIfInterrupted } from '../base/errors.ts'
 import { ID_BYTES, idBytes, type ObjectId, objectIdAt } from '../base/ids.ts'
@@ -49,7 +50,7 @@ export type ReferenceProblem =
 /**
  * Marks the ordinal of every object that the root trees reach, and reads all their trees, lists and attribute sets on the
  * way, each once, however many roots share it. Chunks are only looked up. What is behind a problem is not marked.
- * Memory: one bit for each stored object, and the entries of one object for each level of the tree.
+ * Memory: one bit for each stored object, and the entries of AT_ONCE objects for each level of the tree.
  */
 export async function markReachable(
   repository: Repository,
@@ -64,6 +65,9 @@ export async function markReachable(
   }
   return marker.marks
 }
+
+/** So many are read, and what they refer to is looked up, at once. */
+const AT_ONCE = 32
 
 /** A metadata object to be read, with what refers to it says of it. */
 type Metadata = { readonly id: ObjectId; readonly path: ByteString } & (
@@ -88,71 +92,43 @@ class Marker {
   }
 
   async mark(root: ObjectId): Promise<void> {
-    await this.#refer('tree', [{ kind: 'tree', id: root, path: '/' as ByteString }])
-    for (let next = this.#pending.pop(); next; next = this.#pending.pop()) {
+    await this.#refer([{ metadata: [{ kind: 'tree', id: root, path: '/' as ByteString }], chunks: [] }])
+    while (this.#pending.length > 0) {
       throwIfInterrupted(this.#options.signal)
-      await this.#read(next, next.location)
+      const items = this.#pending.splice(-AT_ONCE).reverse()
+      const found: References[] = []
+      for await (const references of mapOrdered(items, AT_ONCE, (item) => this.#read(item))) found.push(references)
+      await this.#refer(found)
     }
   }
 
-  /** Two steps, since damage of stored bytes and nonsense in them are different problems. */
-  async #read(item: Metadata, location: Location): Promise<void> {
+  /** What an object refers to. Two steps, since damage of stored bytes and nonsense in them are different problems. */
+  async #read(item: Metadata & { readonly location: Location }): Promise<References> {
+    const { location } = item
     let type: 'corrupt' | 'invalid' = 'corrupt'
     try {
       const plain = await this.#reader.loadAt(item.kind, item.id, location)
       type = 'invalid'
-      await this.#expand(item, async () => plain)
+      return await referencesOf(item, async () => plain)
     } catch (error) {
       if (!isUnreadable(error)) throw error
       this.#options.onProblem({ type, reference: item, location, error })
+      return NONE
     }
   }
 
-  async #expand(item: Metadata, load: LoadObject): Promise<void> {
-    const { id, path } = item
-    switch (item.kind) {
-      case 'tree': {
-        const tree = await loadTree(load, id, item.expected)
-        if ('nodes' in tree) return await this.#expandNodes(tree.nodes, path)
-        return await this.#refer(
-          'tree',
-          childTrees(tree, item.expected).map((child) => ({ kind: 'tree', path, ...child })),
-        )
-      }
-      case 'list': {
-        const { ids, lengths } = await loadList(load, { height: item.height, id }, item.length)
-        if (item.height === 1) return await this.#referChunks(ids, lengths, () => path)
-        const height = item.height - 1
-        return await this.#refer(
-          'list',
-          lengths.map((length, i) => ({ kind: 'list', id: objectIdAt(ids, i * ID_BYTES), path, height, length })),
-        )
-      }
-      case 'attributes':
-        attributesFromArray(decodeCbor(await load('attributes', id), `attributes ${id}`), `attributes ${id}`)
-    }
+  /** Marks what several objects refer to. Metadata that was not marked yet will be read, in its order. */
+  async #refer(found: readonly References[]): Promise<void> {
+    await this.#referChunks(found.flatMap(({ chunks }) => chunks))
+    const metadata = found.flatMap((references) => references.metadata)
+    for (const kind of ['tree', 'list', 'attributes'] as const)
+      await this.#referMetadata(
+        kind,
+        metadata.filter((item) => item.kind === kind),
+      )
   }
 
-  async #expandNodes(nodes: readonly Node[], directory: ByteString): Promise<void> {
-    const found: Record<'tree' | 'list' | 'attributes', Metadata[]> = { tree: [], list: [], attributes: [] }
-    const chunks: { id: ObjectId; length: number; path: ByteString }[] = []
-    for (const node of nodes) {
-      const path = joinPath(directory, node.name)
-      if (typeof node.attributes === 'string') found.attributes.push({ kind: 'attributes', id: node.attributes, path })
-      if (node.type === 'directory') found.tree.push({ kind: 'tree', id: node.tree, path })
-      if (node.type !== 'file' || !node.content) continue
-      const { height, id } = node.content
-      if (height === 0) chunks.push({ id, length: node.size, path })
-      else found.list.push({ kind: 'list', id, height, length: node.size, path })
-    }
-    const ids = Buffer.concat(chunks.map(({ id }) => idBytes(id)))
-    const lengths = chunks.map(({ length }) => length)
-    await this.#referChunks(ids, lengths, (i) => chunks[i]!.path)
-    for (const kind of ['tree', 'list', 'attributes'] as const) await this.#refer(kind, found[kind])
-  }
-
-  /** Marks metadata objects of one kind; those that were not marked yet will be read, in their order. */
-  async #refer(kind: Metadata['kind'], items: readonly Metadata[]): Promise<void> {
+  async #referMetadata(kind: Metadata['kind'], items: readonly Metadata[]): Promise<void> {
     if (items.length === 0) return
     const locations = await this.#index.locate(kind, Buffer.concat(items.map(({ id }) => idBytes(id))))
     for (let i = items.length - 1; i >= 0; i--) {
@@ -162,15 +138,21 @@ class Marker {
     }
   }
 
-  async #referChunks(ids: Uint8Array, lengths: readonly number[], pathOf: (i: number) => ByteString): Promise<void> {
-    if (lengths.length === 0) return
-    for (const [i, location] of (await this.#index.locate('chunk', ids)).entries()) {
-      if (location && this.marks.has(location.ordinal) && location.plainLength === lengths[i]) continue
-      const reference: Reference = { kind: 'chunk', id: objectIdAt(ids, i * ID_BYTES), path: pathOf(i) }
-      if (!location) this.#options.onProblem({ type: 'missing', reference })
-      else if (location.plainLength !== lengths[i]) this.#mismatch(reference, location, lengths[i]!)
-      else this.#add('chunk', location)
-    }
+  async #referChunks(runs: readonly ChunkReferences[]): Promise<void> {
+    if (runs.length === 0) return
+    const locations = await this.#index.locate('chunk', Buffer.concat(runs.map(({ ids }) => ids)))
+    let next = 0
+    for (const { ids, lengths, path } of runs)
+      for (const [i, length] of lengths.entries()) {
+        const location = locations[next++]
+        if (location?.plainLength === length) {
+          this.#add('chunk', location)
+          continue
+        }
+        const reference: Reference = { kind: 'chunk', id: objectIdAt(ids, i * ID_BYTES), path }
+        if (location) this.#mismatch(reference, location, length)
+        else this.#options.onProblem({ type: 'missing', reference })
+      }
   }
 
   #mismatch(reference: Reference, location: Location, length: number): void {
@@ -185,4 +167,58 @@ class Marker {
     if (isNew) this.#options.onMark?.(kind, location)
     return isNew
   }
+}
+
+/** What an object refers to. */
+interface References {
+  readonly metadata: readonly Metadata[]
+  readonly chunks: readonly ChunkReferences[]
+}
+
+/** Consecutive chunks of a file. */
+interface ChunkReferences {
+  readonly ids: Uint8Array
+  readonly lengths: readonly number[]
+  readonly path: ByteString
+}
+
+const NONE: References = { metadata: [], chunks: [] }
+
+async function referencesOf(item: Metadata, load: LoadObject): Promise<References> {
+  const { id, path } = item
+  switch (item.kind) {
+    case 'tree': {
+      const tree = await loadTree(load, id, item.expected)
+      if ('nodes' in tree) return referencesOfNodes(tree.nodes, path)
+      return {
+        metadata: childTrees(tree, item.expected).map((child) => ({ kind: 'tree', path, ...child })),
+        chunks: [],
+      }
+    }
+    case 'list': {
+      const { ids, lengths } = await loadList(load, { height: item.height, id }, item.length)
+      const height = item.height - 1
+      if (height === 0) return { metadata: [], chunks: [{ ids, lengths, path }] }
+      const idAt = (i: number): ObjectId => objectIdAt(ids, i * ID_BYTES)
+      return { metadata: lengths.map((length, i) => ({ kind: 'list', id: idAt(i), path, height, length })), chunks: [] }
+    }
+    case 'attributes':
+      attributesFromArray(decodeCbor(await load('attributes', id), `attributes ${id}`), `attributes ${id}`)
+      return NONE
+  }
+}
+
+function referencesOfNodes(nodes: readonly Node[], directory: ByteString): References {
+  const metadata: Metadata[] = []
+  const chunks: ChunkReferences[] = []
+  for (const node of nodes) {
+    const path = joinPath(directory, node.name)
+    if (typeof node.attributes === 'string') metadata.push({ kind: 'attributes', id: node.attributes, path })
+    if (node.type === 'directory') metadata.push({ kind: 'tree', id: node.tree, path })
+    if (node.type !== 'file' || !node.content) continue
+    const { height, id } = node.content
+    if (height === 0) chunks.push({ ids: idBytes(id), lengths: [node.size], path })
+    else metadata.push({ kind: 'list', id, height, length: node.size, path })
+  }
+  return { metadata, chunks }
 }
