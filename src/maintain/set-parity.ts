@@ -94,7 +94,7 @@ export async function setParity(
       written++
     } catch (error) {
       if (isCode(error, 'NOT_FOUND')) continue // it has gone meanwhile
-      if (!isUnreadable(error)) throw error
+      if (!isUnreadable(error) || error.details.kind === 'parity') throw error // what was written is not what is damaged
       damaged.push({ packClass, id, message: error.message })
     }
   }

@@ -86,6 +86,16 @@ describe('parity', () => {
     expect(idsOf(it.list('parity'))).not.toContain(basename(file!))
   })
 
+  test('that cannot be written is no damage of the pack', async () => {
+    await using it = await openMaintaining()
+    await it.store(FILES)
+    const { files } = faultyFileSystem(({ name, path }) =>
+      name === 'makeDirectory' && path.includes('/parity') ? 'EACCES' : undefined,
+    )
+    await expect(setParity(await it.reopen(files), 20)).rejects.toMatchObject({ code: 'DENIED' })
+    expect(await setParity(await it.reopen(), 20)).toMatchObject({ written: packsOf(it).length, damaged: [] })
+  })
+
   test('of packs that are gone is removed by prune, and by nobody before', async () => {
     await using it = await protectedRepository()
     await it.store(FILES)

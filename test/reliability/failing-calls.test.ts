@@ -60,6 +60,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   prune: { argv: () => ['prune', '--max-unused', '0'], after: 'forget' },
   'repair index': { argv: () => ['repair', 'index'], after: 'tag', goesOn: true },
   'repair packs': { argv: () => ['repair', 'packs'], before: 'repair packs', goesOn: true },
+  'repair packs by parity': { argv: () => ['repair', 'packs'], before: 'repair packs, by parity', goesOn: true },
+  parity: { argv: () => ['parity', '20'], after: 'tag' },
   'repair snapshots': { argv: () => ['repair', 'snapshots', '--forget'], before: 'repair snapshots' },
 }
 

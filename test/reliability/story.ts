@@ -12,6 +12,7 @@ import { repairIndex } from '../../src/maintain/repair-index.ts'
 import { repairPacks } from '../../src/maintain/repair-packs.ts'
 import { repairSnapshots } from '../../src/maintain/repair-snapshots.ts'
 import { retag } from '../../src/maintain/retag.ts'
+import { setParity } from '../../src/maintain/set-parity.ts'
 import type { Environment } from '../../src/repository/environment.ts'
 import { initRepository, openRepository, type Repository } from '../../src/repository/repository.ts'
 import { findSnapshot, listSnapshots } from '../../src/repository/snapshots.ts'
@@ -60,7 +61,18 @@ export const STORY: readonly Chapter[] = [
     act: opened(async (repository) => void (await repairPacks(repository))),
     mends: true,
   },
-  { name: 'fourth backup', prepare: (place) => growSource(place.source, place.nextHour()), act: opened(backUp) },
+  { name: 'parity', act: opened(async (repository) => void (await setParity(repository, 20))) },
+  {
+    name: 'fourth backup, with parity',
+    prepare: (place) => growSource(place.source, place.nextHour()),
+    act: opened(backUp),
+  },
+  {
+    name: 'repair packs, by parity',
+    damage: (image) => damageEnd(damageEnd(image, 'data'), 'meta'),
+    act: opened(async (repository) => void (await repairPacks(repository))),
+    mends: true,
+  },
   { name: 'repair snapshots', damage: loseNewest, act: opened(repairAll), mends: true },
   {
     name: 'forget and prune',
@@ -69,13 +81,16 @@ export const STORY: readonly Chapter[] = [
       await opened(async (repository) => void (await prune(repository, EVERYTHING)))(place, files, environment)
     },
   },
+  { name: 'no parity', act: opened(async (repository) => void (await setParity(repository, 0))) },
 ]
 
 /** What is run again and again, in any order. */
 export const DAILY: readonly Chapter[] = [
   { name: 'backup', prepare: (place) => growSource(place.source, place.nextHour(), 0.1), act: opened(backUp) },
   { name: 'backup of the same', act: opened(backUp) },
-  ...STORY.filter(({ name }) => ['tag', 'forget', 'prune', 'repair index', 'forget and prune'].includes(name)),
+  ...STORY.filter(({ name }) =>
+    ['tag', 'forget', 'prune', 'repair index', 'parity', 'forget and prune', 'no parity'].includes(name),
+  ),
 ]
 
 export async function createRepository(place: Place, files: FileSystem, environment: Environment): Promise<void> {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { localBackend } from '../../src/backend/local.ts'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import { isCode } from '../../src/base/errors.ts'
@@ -120,8 +120,12 @@ async function goOn(disk: MemoryDisk, place: Place, environment: Environment): P
 }
 
 function rubbish(disk: MemoryDisk, { repository }: Place): string[] {
-  const left = [...disk.image().files.keys()].filter((path) => /\/repository\/(?:tmp|locks|condemned)\//.test(path))
+  const stored = [...disk.image().files.keys()].map((path) => relative(repository, path))
+  const packs = new Set(stored.filter((path) => /^(?:data|meta)\//.test(path)).map((path) => basename(path)))
+  const left = stored.filter(
+    (path) => /^(?:tmp|locks|condemned)\//.test(path) || (/^parity\//.test(path) && !packs.has(basename(path))),
+  )
   const copies = join(repository, 'index-copies')
-  if (existsSync(copies)) left.push(...readdirSync(copies).map((name) => join(copies, name)))
+  if (existsSync(copies)) left.push(...readdirSync(copies).map((name) => join('index-copies', name)))
   return left.map((path) => `${path} stays`)
 }
