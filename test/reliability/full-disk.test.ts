@@ -9,7 +9,7 @@ import { isComplete } from './form.ts'
 import { makePlace, type Place } from './place.ts'
 import { growSource, makeSource } from './source.ts'
 
-const DISK_MIB = 6
+const DISK_MIB = isComplete ? 16 : 6
 const KIB = 1024
 
 const range = (from: number, to: number, step: number): number[] =>
