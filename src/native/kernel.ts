@@ -30,7 +30,10 @@ export type HashPath = 'avx512' | 'avx2' | 'neon' | 'portable'
 /** Ways to multiply. */
 export type ProductsPath = 'gfni512' | 'gfni256' | 'avx2' | 'portable'
 
-/** What the addon exports. It checks all that it is given, and throws RangeError for what does not fit. */
+/**
+ * What the addon exports. It checks all that it is given, and throws RangeError for what does not fit. One that was built from
+ * older sources lacks what came later: `pickKernel` takes none of which the known answers cannot be asked.
+ */
 export interface Addon {
   findCuts(
     bytes: Uint8Array,
@@ -43,7 +46,7 @@ export interface Addon {
   readonly applyXorKey: ApplyXorKey
   /** Those that the processor and the operating system can run, the fastest first. */
   readonly hashChunks: Readonly<Partial<Record<HashPath, HashChunks>>>
-  /** The same; absent in an addon that was built from older sources. */
+  /** The same; without them all else is used nevertheless. */
   readonly addProducts?: Readonly<Partial<Record<ProductsPath, AddProducts>>>
 }
 
@@ -71,12 +74,12 @@ export function loadAddon(): Addon | undefined {
 export function pickKernel(load: () => Addon | undefined, forced: string | undefined): Kernel | undefined {
   if (forced === 'off') return undefined
   const addon = load()
-  const paths = addon ? (Object.keys(addon.hashChunks) as HashPath[]) : []
-  const isRight = (path: HashPath): boolean => hashesRight(addon!.hashChunks[path]!)
+  const paths = Object.keys(addon?.hashChunks ?? {}) as HashPath[]
+  const isRight = (path: HashPath): boolean => answersRight(() => hashesRight(addon!.hashChunks[path]!))
   const path = forced
     ? paths.find((path) => path === forced && isRight(path))
     : paths.find((path) => path !== 'portable' && isRight(path))
-  const isSound = addon !== undefined && cutsRight(addon) && xorsRight(addon)
+  const isSound = addon?.hashChunks !== undefined && answersRight(() => cutsRight(addon) && xorsRight(addon))
   if (forced && !(path && isSound))
     throw new ChainkeepError('UNSUPPORTED', `there is no ${forced} kernel here, as CHAINKEEP_KERNEL wants it`)
   if (!isSound) return undefined
@@ -93,7 +96,16 @@ export function pickKernel(load: () => Addon | undefined, forced: string | undef
 function pickProducts({ addProducts = {} }: Addon, forced: string | undefined): AddProducts | undefined {
   const paths: readonly ProductsPath[] = ['gfni512', 'gfni256', 'avx2', 'portable']
   const allowed = paths.slice(forced === 'portable' || forced === 'avx2' ? paths.indexOf(forced) : 0)
-  return allowed.map((path) => addProducts[path]).find((add) => add && multipliesRight(add))
+  return allowed.map((path) => addProducts[path]).find((add) => add && answersRight(() => multipliesRight(add)))
+}
+
+/** An addon may be from other sources than these: what it lacks, or refuses, is no right answer. */
+function answersRight(ask: () => boolean): boolean {
+  try {
+    return ask()
+  } catch {
+    return false
+  }
 }
 
 /** `FindCuts` of the addon. */

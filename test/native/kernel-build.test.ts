@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -30,4 +30,14 @@ test.each<[string, NodeJS.ProcessEnv, string]>([
   expect(output).toMatch(/^chainkeep: built without its native kernel \(.*\); everything works, but slower\n$/)
   expect(output).toContain(reason)
   expect(existsSync(join(tmp.path, BUILT))).toBe(false)
+})
+
+test('a kernel of an earlier installation is built anew, not only where a source is younger', () => {
+  const gyp = join(tmp.path, 'gyp.cjs')
+  writeFileSync(
+    gyp,
+    `require('fs').writeFileSync(${JSON.stringify(join(tmp.path, BUILT))}, process.argv.slice(2).join(' '))`,
+  )
+  expect(build({ npm_config_node_gyp: gyp })).toBe('')
+  expect(readFileSync(join(tmp.path, BUILT), 'utf8')).toMatch(/^rebuild /)
 })

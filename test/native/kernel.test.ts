@@ -276,6 +276,20 @@ describe('what is picked', () => {
     expect(pickKernel(() => ({ ...right, applyXorKey: xorsNothing }), undefined)).toBe(undefined)
   })
 
+  test.each(['findCuts', 'applyXorKey', 'hashChunks'])('is nothing where it is from before there was %s', (name) => {
+    const { [name as keyof Addon]: _, ...stale } = right
+    expect(pickKernel(() => stale as Addon, undefined)).toBe(undefined)
+    expect(() => pickKernel(() => stale as Addon, 'avx2')).toThrow('there is no avx2 kernel')
+  })
+
+  test('passes over a path that throws', () => {
+    const throws = (): never => {
+      throw new RangeError('count must be at most that of ends')
+    }
+    expect(pickedPath(with512(throws))).toBe('avx2')
+    expect(pickKernel(() => ({ ...right, addProducts: { avx2: throws } }), undefined)?.addProducts).toBe(undefined)
+  })
+
   test('cuts by the addon', () => {
     const bytes = seededBytes('picked', 5000)
     const findCuts = pickKernel(() => right, undefined)!.createFindCuts(SMALL)
