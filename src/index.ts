@@ -32,6 +32,13 @@ export { type CheckOptions, type CheckReport, check } from './maintain/check.ts'
 export { type Duration, parseDuration } from './maintain/duration.ts'
 export { forget } from './maintain/forget.ts'
 export {
+  DEFAULT_REMOVE_LIMIT,
+  type Excess,
+  findExcess,
+  type RemoveLimit,
+  type RemoveLimits,
+} from './maintain/forget-limit.ts'
+export {
   type ForgetGroup,
   type ForgetOptions,
   type ForgetPolicy,

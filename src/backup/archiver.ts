@@ -13,6 +13,7 @@ import { rememberPacks } from '../repository/known-packs.ts'
 import type { Lock } from '../repository/lock.ts'
 import { compilePatterns } from '../repository/path-patterns.ts'
 import type { Repository } from '../repository/repository.ts'
+import { describeFuture } from '../repository/snapshot-dates.ts'
 import { listSnapshots, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
@@ -22,7 +23,7 @@ import { Counters } from './counters.ts'
 import { APPEND_ONLY, createFindKept } from './grown-files.ts'
 import { Journal } from './journal.ts'
 import { countHealed, type Healed, NOTHING_LOST, secureParent } from './lost-objects.ts'
-import { chooseParent, latestFull, type ParentChoice, rememberedAs } from './parent.ts'
+import { chooseParent, type ParentChoice, rememberedAs } from './parent.ts'
 import { ENTRIES_AHEAD, entriesIn, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
 import { resolveSources } from './sources.ts'
@@ -92,8 +93,13 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   await using lock = await repository.lock(dryRun ? 'read' : 'write')
   const avoided = repository.condemned
   const snapshots = await listSnapshots(repository)
-  const choice = chooseParent(snapshots, host, sources.paths, options.kind ?? 'incremental', options.parent)
-  if (options.kind === 'differential' && choice.kind === 'full' && choice.group.length > 0)
+  const { kind = 'incremental', parent, timeMs } = options
+  const choice = chooseParent(snapshots, { host, paths: sources.paths, kind, parent, timeMs, nowMs: startMs })
+  if (choice.future.length > 0)
+    environment.notice(
+      `${describeFuture(choice.future)}: is the clock right? "chainkeep forget ID" removes what is wrong`,
+    )
+  if (kind === 'differential' && choice.kind === 'full' && choice.group.length > 0)
     environment.notice('no full snapshot of these paths is left: this one is made full')
   counters.expect(choice.parent?.snapshot.summary)
   await using session = repository.beginWrite({ dryRun, lock, signal })
@@ -146,7 +152,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
 
   const snapshot: Snapshot = {
     version: 1,
-    timeMs: options.timeMs ?? startMs,
+    timeMs: timeMs ?? startMs,
     kind: choice.kind,
     tree,
     parent: choice.kind === 'full' ? undefined : choice.parent?.id,
@@ -168,7 +174,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   await rememberPacks(repository)
   await clear(repository, id, { avoided, parent: choice.parent, packs: session.packs })
   if (remember) {
-    const full = choice.kind === 'full' ? undefined : latestFull(choice.group)
+    const full = choice.kind === 'full' ? undefined : choice.full
     const kept = new Set<string>(snapshots.flatMap(rememberedAs))
     for (const forgotten of choice.group.flatMap(rememberedAs)) kept.delete(forgotten)
     for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)

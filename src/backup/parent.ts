@@ -2,6 +2,7 @@ import type { ByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import type { SnapshotId } from '../base/ids.ts'
 import type { SnapshotKind } from '../format/snapshot.ts'
+import { splitFuture } from '../repository/snapshot-dates.ts'
 import { REPAIRED_TAG, type StoredSnapshot } from '../repository/snapshots.ts'
 
 export interface ParentChoice {
@@ -11,28 +12,45 @@ export interface ParentChoice {
   readonly parent: StoredSnapshot | undefined
   /** Snapshots of the same host and paths. */
   readonly group: readonly StoredSnapshot[]
+  /** Those of them that are dated in the future. */
+  readonly future: readonly StoredSnapshot[]
+  /** What the next differential backup will be compared with, unless this one is full. */
+  readonly full: StoredSnapshot | undefined
+}
+
+export interface ParentWanted {
+  readonly host: string
+  readonly paths: readonly ByteString[]
+  readonly kind: SnapshotKind
+  /** This one, whatever it is of. */
+  readonly parent?: SnapshotId
+  readonly nowMs: number
+  /** What the new snapshot will be dated, if that is not now. */
+  readonly timeMs?: number
 }
 
 /**
- * Chooses what a backup is compared with. `snapshots` are all of the repository, oldest first. Throws NOT_FOUND if `wanted`
- * is not among them.
+ * Chooses what a backup is compared with. `snapshots` are all of the repository, oldest first. One that is dated later than the
+ * new one will be is passed over, lest it stay the latest for ever; but where all are, it is the clock that is wrong, unless the
+ * date was given. Throws NOT_FOUND if the wanted parent is not among them.
  */
 export function chooseParent(
   snapshots: readonly StoredSnapshot[],
-  host: string,
-  paths: readonly ByteString[],
-  kind: SnapshotKind,
-  wanted: SnapshotId | undefined,
+  { host, paths, kind, parent: wanted, nowMs, timeMs }: ParentWanted,
 ): ParentChoice {
   const group = snapshots.filter(({ snapshot }) => snapshot.host === host && samePaths(snapshot.paths, paths))
+  const { past, future } = splitFuture(group, nowMs)
+  const seen = { group, future, full: latestFull(past) }
   if (wanted) {
     const parent = snapshots.find(({ id }) => id === wanted)
     if (!parent) throw new ChainkeepError('NOT_FOUND', `there is no snapshot ${wanted} to compare with`, { id: wanted })
-    return { kind, parent, group }
+    return { kind, parent, ...seen }
   }
   const sound = group.filter(({ id }) => !wasRepaired(id, snapshots))
-  const parent = kind === 'differential' ? latestFull(sound) : sound.at(-1)
-  return { kind: parent ? kind : 'full', parent, group }
+  const earlier = splitFuture(sound, Math.min(nowMs, timeMs ?? nowMs)).past
+  const usable = earlier.length === 0 && timeMs === undefined ? sound : earlier
+  const parent = kind === 'differential' ? latestFull(usable) : usable.at(-1)
+  return { kind: parent ? kind : 'full', parent, ...seen }
 }
 
 /**
@@ -49,7 +67,7 @@ function wasRepaired(id: SnapshotId, snapshots: readonly StoredSnapshot[]): bool
 }
 
 /** The latest snapshot of a group for which every file was read. */
-export function latestFull(group: readonly StoredSnapshot[]): StoredSnapshot | undefined {
+function latestFull(group: readonly StoredSnapshot[]): StoredSnapshot | undefined {
   return group.findLast(({ snapshot }) => snapshot.kind === 'full')
 }
 

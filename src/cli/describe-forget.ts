@@ -1,3 +1,4 @@
+import { DEFAULT_REMOVE_LIMIT, type Excess, type RemoveLimit } from '../maintain/forget-limit.ts'
 import type { ForgetGroup } from '../maintain/forget-policy.ts'
 import { countOf, snapshotColumns, snapshotToJson } from './describe-snapshot.ts'
 import { describeGroup, groupToJson, keysOf } from './group-option.ts'
@@ -29,6 +30,18 @@ export function tellForgetPlan(output: Output, groups: readonly ForgetGroup[], c
 export function tellForgotten(output: Output, count: number, dryRun: boolean): void {
   const snapshots = countOf(count, 'snapshot')
   output.info(dryRun ? `would remove ${snapshots}` : `${snapshots} removed`)
+}
+
+/** What would go that may not, and which flag lets it. */
+export function describeExcess(
+  { group, removed, of, isAll }: Excess,
+  { share, count }: RemoveLimit = DEFAULT_REMOVE_LIMIT,
+): string {
+  const which = describeGroup(group.key).replace(/^./, (letter) => letter.toLowerCase())
+  if (isAll)
+    return `the rules keep none of ${of === 1 ? 'the one' : `the ${of}`} of ${which}; if that is meant, give --unsafe-allow-remove-all`
+  const limit = share === undefined ? `${count}` : `${+(share * 100).toFixed(2)}%`
+  return `the rules would remove ${removed} of the ${of} of ${which}, which is more than ${limit}; if that is meant, give --max-remove ${removed}`
 }
 
 function planToJson({ key, keep, remove }: ForgetGroup): Record<string, unknown> {

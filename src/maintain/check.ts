@@ -9,6 +9,7 @@ import type { SaveObject } from '../repository/lists.ts'
 import type { IndexedPack, ObjectIndex } from '../repository/object-index.ts'
 import { markReachable } from '../repository/reachability.ts'
 import type { Repository } from '../repository/repository.ts'
+import { datedBeforeParent, describeBeforeParent, describeFuture, splitFuture } from '../repository/snapshot-dates.ts'
 import { listSnapshots, type StoredSnapshot } from '../repository/snapshots.ts'
 import { checkPacks } from './check-packs.ts'
 import { checkParity } from './check-parity.ts'
@@ -88,7 +89,8 @@ async function look(repository: Repository, options: CheckOptions): Promise<Chec
   for (const found of unreadable) damage.snapshot(...found)
   for (const { error, ...pack } of index.unreadablePacks) damage.pack(pack, error)
 
-  const notes = [...(await comparePacks(repository, index, damage, options))]
+  const notes = noteDates(snapshots, repository.environment.now())
+  notes.push(...(await comparePacks(repository, index, damage, options)))
   notes.push(...(await markObjects(repository, index, snapshots, damage, options)))
   notes.push(...(await explainMissing(repository, damage)))
   const packs = [...index.packs()]
@@ -110,6 +112,22 @@ async function look(repository: Repository, options: CheckOptions): Promise<Chec
     notes,
     healthy: damage.count === 0,
   }
+}
+
+/** A wrong date damages nothing, but "latest" and the rules of forget go by dates. */
+function noteDates(snapshots: readonly StoredSnapshot[], nowMs: number): Note[] {
+  const { future, past } = splitFuture(snapshots, nowMs)
+  const backwards = datedBeforeParent(snapshots, nowMs)
+  const before = past.filter((stored) => backwards.has(stored))
+  const noteOf = (found: readonly StoredSnapshot[], message: string): Note => ({
+    type: 'misdated',
+    snapshots: found.map(({ id }) => id),
+    message: `${message}: a clock was wrong; forget keeps ${found.length === 1 ? 'it' : 'them'} whatever its rules say`,
+  })
+  return [
+    ...(future.length > 0 ? [noteOf(future, describeFuture(future))] : []),
+    ...(before.length > 0 ? [noteOf(before, describeBeforeParent(before))] : []),
+  ]
 }
 
 async function comparePacks(

@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
-import { shortId } from '../base/ids.ts'
+import { datedBeforeParent, describeBeforeParent, describeFuture, isFuture } from '../repository/snapshot-dates.ts'
 import type { StoredSnapshot } from '../repository/snapshots.ts'
 import { type Duration, formatDuration, HOUR_MS, timeBefore } from './duration.ts'
 
@@ -29,6 +29,10 @@ export interface ForgetOptions {
   /** What the snapshots of a group share. Without any, all are one group. */
   readonly groupBy?: readonly GroupKey[]
   readonly nowMs: number
+  /** Let a policy without a rule remove everything. */
+  readonly allowNoRule?: boolean
+  /** All of the repository, by which dates are judged, if `snapshots` are a part of them. */
+  readonly all?: readonly StoredSnapshot[]
 }
 
 /** Snapshots oldest first. */
@@ -37,6 +41,8 @@ export interface ForgetGroup {
   readonly key: { readonly host?: string; readonly paths?: readonly ByteString[]; readonly tags?: readonly string[] }
   readonly keep: readonly KeptSnapshot[]
   readonly remove: readonly StoredSnapshot[]
+  /** How many of those kept have a date that cannot be right, and no other reason. */
+  readonly misdated: number
   /** What is odd about them, in sentences for people. */
   readonly notes: readonly string[]
 }
@@ -48,29 +54,34 @@ export interface KeptSnapshot extends StoredSnapshot {
 
 /**
  * Decides what a policy keeps. Hours, days, weeks (from Monday), months and years are those of UTC, as snapshots do not
- * say what zone they were made in. A snapshot dated in the future is kept and counted for nothing, so that a wrong clock
- * cannot push others out. Throws REFUSED if the policy has no rule, which would remove everything.
+ * say what zone they were made in. A snapshot dated in the future, or before one that it descends from, is kept and counted for
+ * nothing, so that a wrong clock cannot push others out. Throws REFUSED if the policy has no rule, which would remove everything.
  */
 export function planForget(
   snapshots: readonly StoredSnapshot[],
   policy: ForgetPolicy,
-  { groupBy = ['host', 'paths'], nowMs }: ForgetOptions,
+  { groupBy = ['host', 'paths'], nowMs, allowNoRule = false, all = snapshots }: ForgetOptions,
 ): ForgetGroup[] {
-  requireRule(policy)
-  return groupSnapshots(snapshots, groupBy).map(({ key, members }) => ({ key, ...sift(members, policy, nowMs) }))
+  requireRule(policy, allowNoRule)
+  const backwards = datedBeforeParent(all, nowMs)
+  return groupSnapshots(snapshots, groupBy).map(({ key, members }) => {
+    const future = members.filter((stored) => isFuture(stored, nowMs))
+    const before = members.filter((stored) => backwards.has(stored) && !isFuture(stored, nowMs))
+    return { key, ...sift(members, policy, { future, before }) }
+  })
 }
 
 const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 type Period = (typeof PERIODS)[number]
 
-function requireRule(policy: ForgetPolicy): void {
+function requireRule(policy: ForgetPolicy, allowNone: boolean): void {
   for (const period of PERIODS) {
     const count = policy[period] ?? 0
     if (!Number.isInteger(count) || count < UNLIMITED)
       throw new RangeError(`keep ${period} must be a number of snapshots: ${count}`)
   }
   const hasRule = PERIODS.some((period) => policy[period]) || policy.within || (policy.tags?.length ?? 0) > 0
-  if (!hasRule)
+  if (!hasRule && !allowNone)
     throw new ChainkeepError(
       'REFUSED',
       'without a rule of what to keep, every snapshot would go: give at least one, such as --keep-daily 7',
@@ -97,10 +108,19 @@ export function groupSnapshots(snapshots: readonly StoredSnapshot[], groupBy: re
   return [...groups.values()]
 }
 
-function sift(members: readonly StoredSnapshot[], policy: ForgetPolicy, nowMs: number): Omit<ForgetGroup, 'key'> {
+interface Misdated {
+  readonly future: readonly StoredSnapshot[]
+  readonly before: readonly StoredSnapshot[]
+}
+
+function sift(
+  members: readonly StoredSnapshot[],
+  policy: ForgetPolicy,
+  { future, before }: Misdated,
+): Omit<ForgetGroup, 'key'> {
   const newestFirst = members.toSorted((a, b) => b.snapshot.timeMs - a.snapshot.timeMs || (a.id < b.id ? 1 : -1))
-  const future = newestFirst.filter(({ snapshot }) => snapshot.timeMs > nowMs)
-  const real = newestFirst.slice(future.length)
+  const misdated = new Set([...future, ...before])
+  const real = newestFirst.filter((stored) => !misdated.has(stored))
   const reasons = new Map<StoredSnapshot, string[]>()
   const reasonsOf = (stored: StoredSnapshot): string[] => {
     let list = reasons.get(stored)
@@ -108,6 +128,7 @@ function sift(members: readonly StoredSnapshot[], policy: ForgetPolicy, nowMs: n
     return list
   }
   for (const stored of future) reasonsOf(stored).push('dated in the future')
+  for (const stored of before) reasonsOf(stored).push('dated before its parent')
   for (const tags of policy.tags ?? [])
     for (const stored of newestFirst)
       if (tags.every((tag) => stored.snapshot.tags.includes(tag))) reasonsOf(stored).push(`has tags ${tags.join(', ')}`)
@@ -126,7 +147,11 @@ function sift(members: readonly StoredSnapshot[], policy: ForgetPolicy, nowMs: n
       return found ? [{ ...stored, reasons: found }] : []
     }),
     remove: oldestFirst.filter((stored) => !reasons.has(stored)),
-    notes: future.map(noteOf),
+    misdated: [...misdated].filter((stored) => reasonsOf(stored).length === 1).length,
+    notes: [
+      ...(future.length > 0 ? [`${describeFuture(future)}: ${keptForNothing(future)}`] : []),
+      ...(before.length > 0 ? [`${describeBeforeParent(before)}: ${keptForNothing(before)}`] : []),
+    ],
   }
 }
 
@@ -169,7 +194,5 @@ function periodOf(timeMs: number, period: Period, position: number): number {
   }
 }
 
-function noteOf({ id, snapshot }: StoredSnapshot): string {
-  const date = new Date(snapshot.timeMs).toISOString()
-  return `snapshot ${shortId(id)} is dated in the future (${date}): it is kept, and counted for nothing`
-}
+const keptForNothing = ({ length }: readonly StoredSnapshot[]): string =>
+  `${length === 1 ? 'it is' : 'they are'} kept, and counted for nothing; "chainkeep forget ID" removes what is wrong`

@@ -44,6 +44,8 @@ export type Note =
   | { readonly type: 'index-rebuilt'; readonly packs: number; readonly message: string }
   /** Something is missing, and packs that this machine has seen in the repository are gone: it may have been in them. */
   | { readonly type: 'packs-gone'; readonly packs: readonly PackId[]; readonly message: string }
+  /** Dated in the future, or before what they were made after: a clock was wrong. */
+  | { readonly type: 'misdated'; readonly snapshots: readonly SnapshotId[]; readonly message: string }
   /** What no snapshot needs: `prune` frees it. */
   | { readonly type: 'unused'; readonly packs: number; readonly bytes: number; readonly message: string }
   /** Packs that have less parity than the settings want. */

@@ -8,6 +8,7 @@ import { type Compressor, createCompressor } from '../native/compress.ts'
 import type { Lock } from './lock.ts'
 import { readBounded } from './read-bounded.ts'
 import type { Repository } from './repository.ts'
+import { describeFuture, splitFuture } from './snapshot-dates.ts'
 
 /** A snapshot and what it is called. */
 export interface StoredSnapshot {
@@ -96,9 +97,10 @@ export async function findSnapshot(
 }
 
 /**
- * The id that `text` names: a prefix of it, `latest`, or `latest~N` (N before the latest). `filter` narrows `latest` only.
- * A snapshot that is found by its digits need not be readable; for `latest` all must be, lest an older one pass for it
- * (CORRUPT). Rejects NOT_FOUND, or BAD_ID when a prefix is not one or fits several.
+ * The id that `text` names: a prefix of it, `latest`, or `latest~N` (N before the latest). `filter` narrows `latest` only. That
+ * passes over what is dated in the future, with a notice, lest a clock that was wrong once decide for years what is restored;
+ * but if all is, it is this clock that is wrong. A snapshot that is found by its digits need not be readable; for `latest` all
+ * must be, lest an older one pass for it (CORRUPT). Rejects NOT_FOUND, or BAD_ID when a prefix is not one or fits several.
  */
 export async function findSnapshotId(
   repository: Repository,
@@ -115,9 +117,15 @@ export async function findSnapshotId(
         error,
       )
     })
-    const found = snapshots.at(-1 - Number(latest[1] ?? 0))
+    const { past, future } = splitFuture(snapshots, repository.environment.now())
+    const meant = past.length > 0 ? past : future
+    if (future.length > 0)
+      repository.environment.notice(
+        `${describeFuture(future)}: "${text}" ${meant === past ? 'passes over that' : 'is among them, as there is no other'}`,
+      )
+    const found = meant.at(-1 - Number(latest[1] ?? 0))
     if (found) return found.id
-    throw new ChainkeepError('NOT_FOUND', whyNotFound(text, snapshots.length, filter), { text })
+    throw new ChainkeepError('NOT_FOUND', whyNotFound(text, meant.length, filter), { text })
   }
   if (!/^[0-9a-f]{1,64}$/.test(text))
     throw new ChainkeepError(

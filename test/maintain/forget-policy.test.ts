@@ -139,8 +139,32 @@ describe('a snapshot dated in the future', () => {
   test('is reported', () => {
     const [group] = planForget(snapshots, { last: 1 }, { nowMs: NOW })
     expect(group!.notes).toEqual([
-      `snapshot ${snapshots[2]!.id.slice(0, 8)} is dated in the future (2036-01-01T00:00:00.000Z): it is kept, and counted for nothing`,
+      `snapshot ${snapshots[2]!.id.slice(0, 8)} (2036-01-01T00:00:00.000Z) is dated in the future: it is kept, and counted for nothing; "chainkeep forget ID" removes what is wrong`,
     ])
+  })
+})
+
+describe('snapshots dated before their parent', () => {
+  const right = [at('2026-06-01T00:00Z'), at('2026-06-02T00:00Z')]
+  const before = at('2026-06-01T20:00Z', { parent: right[1]!.id })
+  const after = at('2026-06-01T21:00Z', { parent: before.id })
+
+  test('are kept, and push no other out', () => {
+    expect(kept([...right, before, after], { daily: 2 })).toEqual([
+      ['2026-06-01T00:00', 'daily snapshot'],
+      ['2026-06-01T20:00', 'dated before its parent'],
+      ['2026-06-01T21:00', 'dated before its parent'],
+      ['2026-06-02T00:00', 'daily snapshot'],
+    ])
+  })
+
+  test('are reported, and told by their parent even if that is not among those chosen', () => {
+    const [group] = planForget([before], { last: 1 }, { nowMs: NOW, all: [...right, before, after] })
+    expect(group!.notes).toEqual([expect.stringContaining('is dated before what it was made after: it is kept')])
+    expect(group).toMatchObject({ misdated: 1, keep: [{ id: before.id }] })
+    expect(planForget([...right, before, after], { last: 1 }, { nowMs: NOW })[0]!.notes[0]).toMatch(
+      /^2 snapshots, such/,
+    )
   })
 })
 
@@ -196,7 +220,7 @@ test('nothing is lost or counted twice, a higher number never keeps less, and th
         expect([...keep, ...remove].map(({ id }) => id).sort()).toEqual(snapshots.map(({ id }) => id).sort())
       const ids = idsOf(snapshots, policy)
       expect(idsOf(snapshots, { ...policy, last: UNLIMITED })).toHaveLength(snapshots.length)
-      const future = at(NOW + 1)
+      const future = at(NOW + 3_600_000)
       expect(idsOf([...snapshots, future], policy)).toEqual([...ids, future.id])
       const more = idsOf(snapshots, { ...policy, daily: policy.daily === UNLIMITED ? UNLIMITED : policy.daily + 1 })
       expect(more.length).toBeGreaterThanOrEqual(ids.length)

@@ -3,18 +3,20 @@ import { ChainkeepError } from '../../base/errors.ts'
 import type { SnapshotId } from '../../base/ids.ts'
 import { type Duration, parseDuration } from '../../maintain/duration.ts'
 import { forget as runForget } from '../../maintain/forget.ts'
+import { findExcess, type RemoveLimit } from '../../maintain/forget-limit.ts'
 import { type ForgetPolicy, type GroupKey, planForget, UNLIMITED } from '../../maintain/forget-policy.ts'
 import { prune as runPrune } from '../../maintain/prune.ts'
 import type { Repository } from '../../repository/repository.ts'
-import { findSnapshotId, listSnapshots } from '../../repository/snapshots.ts'
+import { findSnapshotId, fitsFilter, listSnapshots } from '../../repository/snapshots.ts'
 import { type Context, defineVerb, parsedOption, repeatableOption, type Verb } from '../command.ts'
-import { tellForgetPlan, tellForgotten } from '../describe-forget.ts'
+import { describeExcess, tellForgetPlan, tellForgotten } from '../describe-forget.ts'
 import { tellPruned } from '../describe-prune.ts'
 import { EXIT } from '../exit-codes.ts'
 import { groupOption } from '../group-option.ts'
 import { tableColumns } from '../io.ts'
 import { limitsOf, type PruneValues, pruneOptions } from '../prune-options.ts'
 import { type FilterValues, filterOf, filterOptions, splitCommas } from '../select-snapshots.ts'
+import { parsePercent } from '../sizes.ts'
 
 interface Options extends FilterValues, PruneValues {
   readonly keepLast?: number
@@ -26,6 +28,8 @@ interface Options extends FilterValues, PruneValues {
   readonly keepWithin?: Duration
   readonly keepTag?: readonly string[]
   readonly groupBy?: readonly GroupKey[]
+  readonly maxRemove?: RemoveLimit
+  readonly unsafeAllowRemoveAll?: boolean
   readonly prune?: boolean
   readonly dryRun?: boolean
 }
@@ -33,7 +37,11 @@ interface Options extends FilterValues, PruneValues {
 export const forget: Verb = defineVerb<Options>({
   description: `Removes snapshots: those given, or all but those that rules keep. Rules are applied to each
 host and its paths on their own; a snapshot that any rule keeps is kept, and the table says
-why. Space is freed by prune.`,
+why. Space is freed by prune.
+
+Rules that would remove all snapshots of a host and paths, or nearly all of many, remove nothing: see --max-remove and
+--unsafe-allow-remove-all. Snapshots whose date cannot be right, in the future or before their parent's, are kept and
+counted for nothing; only their ids remove them.`,
   arguments: [['[id...]', 'these snapshots; with ids there are no rules']],
   options: [
     countOption('-l, --keep-last <n>', 'the last <n> snapshots'),
@@ -48,6 +56,13 @@ why. Space is freed by prune.`,
       ['host', 'paths'],
       'host,paths',
     ),
+    parsedOption(
+      '--max-remove <limit>',
+      'remove nothing if rules would remove more of a group: a number, a percentage, or unlimited (default: 90%, where that is more than 50)',
+      parseRemoveLimit,
+      'Give for example 24, 10% or unlimited.',
+    ),
+    new Option('--unsafe-allow-remove-all', 'let rules remove all snapshots of a group'),
     new Option('--prune', 'free the space right away'),
     ...pruneOptions(),
     new Option('-n, --dry-run', 'remove nothing, tell only what would be done'),
@@ -84,9 +99,17 @@ why. Space is freed by prune.`,
 
 /** Those that the rules do not keep, once the tables are printed. */
 async function planIds({ io, output }: Context, repository: Repository, options: Options): Promise<SnapshotId[]> {
-  const snapshots = await listSnapshots(repository, filterOf(io, options))
-  const groups = planForget(snapshots, toPolicy(options), { groupBy: options.groupBy, nowMs: io.now() })
+  const { groupBy, maxRemove: limit, unsafeAllowRemoveAll: allowRemoveAll = false, dryRun } = options
+  if (allowRemoveAll && !hasRule(options) && !options.host && !options.tag && !options.path)
+    throw new ChainkeepError('USAGE', 'all snapshots would go: say which are meant, by --host, --tag or --path')
+  const all = await listSnapshots(repository)
+  const filter = filterOf(io, options)
+  const chosen = all.filter(({ snapshot }) => fitsFilter(snapshot, filter))
+  const groups = planForget(chosen, toPolicy(options), { groupBy, nowMs: io.now(), all, allowNoRule: allowRemoveAll })
+  const excess = findExcess(groups, { allowRemoveAll, limit })
+  if (excess && !dryRun) throw new ChainkeepError('REFUSED', `nothing is removed: ${describeExcess(excess, limit)}`)
   tellForgetPlan(output, groups, tableColumns(io.stdout))
+  if (excess) output.notice(`without --dry-run this would be refused: ${describeExcess(excess, limit)}`)
   return groups.flatMap(({ remove }) => remove.map(({ id }) => id))
 }
 
@@ -118,6 +141,13 @@ function toPolicy(options: Options): ForgetPolicy {
 }
 
 const hasRule = (options: Options): boolean => Object.values(toPolicy(options)).some((rule) => rule !== undefined)
+
+function parseRemoveLimit(text: string): RemoveLimit | undefined {
+  if (text === 'unlimited') return { count: Infinity }
+  const share = parsePercent(text)
+  if (share !== undefined) return { share, count: 0 }
+  return /^\d{1,9}$/.test(text) ? { count: Number(text) } : undefined
+}
 
 function countOption(flags: string, description: string): Option {
   const parse = (text: string): number | undefined =>

@@ -1,4 +1,5 @@
 import { type ForgetGroup, type GroupKey, groupSnapshots } from '../../maintain/forget-policy.ts'
+import { splitFuture } from '../../repository/snapshot-dates.ts'
 import type { StoredSnapshot } from '../../repository/snapshots.ts'
 import { type Context, defineVerb, parsedOption, type Verb } from '../command.ts'
 import { countOf, snapshotColumns, snapshotToJson } from '../describe-snapshot.ts'
@@ -32,7 +33,7 @@ export const snapshots: Verb = defineVerb<Options>({
     const { io, output } = context
     await using repository = await context.openRepository()
     const selected = await selectSnapshots(repository, ids, filterOf(io, options))
-    const shown = options.latest ? keepLatest(selected, options.latest) : selected
+    const shown = options.latest ? keepLatest(selected, options.latest, io.now()) : selected
     if (!options.groupBy) {
       output.json(shown.map(snapshotToJson))
       printTable(context, shown)
@@ -68,8 +69,13 @@ function printTable({ io, output }: Context, shown: readonly StoredSnapshot[], o
     )
 }
 
-function keepLatest(all: readonly StoredSnapshot[], count: number): StoredSnapshot[] {
-  const kept = new Set(groupSnapshots(all, ['host', 'paths']).flatMap(({ members }) => members.slice(-count)))
+/** As `latest` means it: of the future only where there is nothing else. */
+function keepLatest(all: readonly StoredSnapshot[], count: number, nowMs: number): StoredSnapshot[] {
+  const latestOf = (members: readonly StoredSnapshot[]): readonly StoredSnapshot[] => {
+    const { past } = splitFuture(members, nowMs)
+    return (past.length > 0 ? past : members).slice(-count)
+  }
+  const kept = new Set(groupSnapshots(all, ['host', 'paths']).flatMap(({ members }) => latestOf(members)))
   return all.filter((stored) => kept.has(stored))
 }
 

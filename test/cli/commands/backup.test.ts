@@ -62,6 +62,39 @@ test('says what it did in JSON, with the field names of restic', async () => {
   })
 })
 
+describe('with a snapshot that is dated in the future', () => {
+  const future = Date.now() + 3_600_000
+  const idOf = (result: CliResult): string => result.json().at(-1)!.snapshot_id as string
+  const parentOf = async (id: string): Promise<unknown> =>
+    (JSON.parse((await run(['cat', 'snapshot', id])).stdout) as { parent?: string }).parent
+
+  test('a backup takes the latest that is not, says so, and reads nothing again', async () => {
+    const first = idOf(await run(['backup', 'node', '--init', '--json']))
+    await run(['backup', 'node', '--time', new Date(future).toISOString()])
+    const second = await run(['backup', 'node', '--json'])
+    expect(await parentOf(idOf(second))).toBe(first)
+    expect(second.stderr).toMatch(/is dated in the future: is the clock right\?/)
+    const third = await run(['backup', 'node', '--json'])
+    expect(await parentOf(idOf(third))).toBe(idOf(second))
+    expect(third.json().at(-1)).toMatchObject({ files_unmodified: 2, bytes_read: 0 })
+    const later = await run(['backup', 'node', '--json'], { now: () => future + 60_000 })
+    expect(later.stderr).not.toContain('dated in the future')
+  })
+
+  test('latest passes over it, unless there is no other', async () => {
+    await run(['backup', 'node', '--init', '--time', new Date(future).toISOString(), '--tag', 'future'])
+    const only = await run(['snapshots', 'latest', '--json'])
+    expect(only.json()).toMatchObject([[{ tags: ['future'] }]])
+    expect(only.stderr).toMatch(/is dated in the future: .*latest.* is among them, as there is no other/)
+    await run(['backup', 'node', '--tag', 'now'])
+    const latest = await run(['snapshots', 'latest', '--json'])
+    expect(latest.json()).toMatchObject([[{ tags: ['now'] }]])
+    expect(latest.stderr).toMatch(/is dated in the future: .*latest.* passes over that/)
+    expect((await run(['snapshots', '--latest', '1', '--json'])).json()).toMatchObject([[{ tags: ['now'] }]])
+    expect((await run(['restore', 'latest~1', '-t', 'out'])).code).toBe(1)
+  })
+})
+
 describe('files that only grow', () => {
   const grown = async (
     name: string,

@@ -21,10 +21,10 @@ beforeEach(async () => {
 afterEach(() => tmp[Symbol.asyncDispose]())
 
 const run = (argv: readonly string[], options?: CliOptions): Promise<CliResult> => runCli(tmp.path, argv, options)
-const tags = async (): Promise<unknown[]> => {
-  const [list] = (await run(['snapshots', '--json'])).json() as unknown as [{ tags: string[] }[]]
-  return list.map((each) => each.tags?.join(','))
+async function list(): Promise<{ id: string; tags?: string[] }[]> {
+  return (await run(['snapshots', '--json'])).json()[0] as unknown as { id: string; tags?: string[] }[]
 }
+const tags = async (): Promise<unknown[]> => (await list()).map((each) => each.tags?.join(','))
 function packBytes(): number {
   const sizes = ['data', 'meta'].flatMap((kind) =>
     readdirSync(join(tmp.path, 'repository', kind), { recursive: true, encoding: 'utf8' })
@@ -102,6 +102,67 @@ ${' '.repeat(60)}last snapshot
     writeFileSync(join(folder, name!), 'damaged')
     expect((await run(['forget', name!.slice(0, 8)])).code).toBe(0)
     expect(readdirSync(folder)).toHaveLength(1)
+  })
+
+  test('counts what is dated in the future, or before its parent, for nothing, and says so', async () => {
+    const [, , parent] = (await list()).map(({ id }) => id)
+    await run(['backup', 'node', '--tag', 'future', '--time', '2999-01-01'])
+    await run(['backup', 'node', '--tag', 'back', '--time', '2025-11-20T23:00:00Z', '--parent', parent!])
+    const { stdout, stderr } = await run(['forget', '--keep-last', '1', '--keep-within', '1h'])
+    expect(stderr).toMatch(/snapshot \w{8} \(2999-.*\) is dated in the future: it is kept, and counted for nothing/)
+    expect(stderr).toMatch(/snapshot \w{8} \(2025-11-20.*\) is dated before what it was made after: it is kept/)
+    expect(stdout).toContain('\n2 snapshots removed\n')
+    expect(await tags()).toEqual(['back', 'day21', 'future'])
+    const check = await run(['check'])
+    expect(check.stderr).toMatch(/dated in the future: a clock was wrong; forget keeps it whatever its rules say/)
+    expect(check.stderr).toMatch(/dated before what it was made after: a clock was wrong/)
+    expect(check.code).toBe(0)
+  })
+
+  describe('where rules would remove too much', () => {
+    test('removes nothing, and names the flag', async () => {
+      const refused = await run(['forget', '--keep-tag', 'nobody-has-this', '--prune'])
+      expect(refused).toMatchObject({ code: 1, stdout: '' })
+      expect(refused.stderr).toMatch(
+        /^chainkeep: nothing is removed: the rules keep none of the 3 of snapshots of host test-host; paths .*; if that is meant, give --unsafe-allow-remove-all\n$/,
+      )
+      const limited = await run(['forget', '--keep-last', '1', '--max-remove', '50%'])
+      expect(limited).toMatchObject({ code: 1, stdout: '' })
+      expect(limited.stderr).toMatch(
+        /would remove 2 of the 3 of .* more than 50%; if that is meant, give --max-remove 2$/m,
+      )
+      expect((await run(['forget', '--keep-last', '1', '--max-remove', '1'])).code).toBe(1)
+      expect((await run(['forget', '--keep-last', '1', '--max-remove', 'half'])).code).toBe(2)
+      expect(await tags()).toHaveLength(3)
+    })
+
+    test('programs hear it as an error, and get no plan', async () => {
+      const { code, stdout, stderr } = await run(['forget', '--keep-tag', 'nobody-has-this', '--json'])
+      expect([code, stdout]).toEqual([1, ''])
+      expect(JSON.parse(stderr)).toMatchObject({ message_type: 'exit_error', code: 1 })
+    })
+
+    test('a dry run shows what would go, and what it would take', async () => {
+      const { code, stdout, stderr } = await run(['forget', '--keep-tag', 'nobody-has-this', '-n'])
+      expect([code, stdout.match(/remove 3 snapshots/g)]).toEqual([0, ['remove 3 snapshots', 'remove 3 snapshots']])
+      expect(stderr).toMatch(
+        /without --dry-run this would be refused: the rules keep none of .*--unsafe-allow-remove-all/,
+      )
+    })
+
+    test('does so when told to', async () => {
+      expect((await run(['forget', '--keep-last', '1', '--max-remove', '2'])).code).toBe(0)
+      expect(await tags()).toEqual(['day21'])
+      expect((await run(['forget', '--keep-last', '0'])).code).toBe(1)
+      expect((await run(['forget', '--unsafe-allow-remove-all'])).code).toBe(2)
+      expect((await run(['forget', '--unsafe-allow-remove-all', '--host', 'test-host'])).code).toBe(0)
+      expect(await tags()).toEqual([])
+    })
+
+    test('ids are told one by one, and the last may be among them', async () => {
+      expect((await run(['forget', ...(await list()).map(({ id }) => id)])).code).toBe(0)
+      expect(await tags()).toEqual([])
+    })
   })
 
   test('refuses to run without rules, and to mix them with ids', async () => {
