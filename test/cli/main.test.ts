@@ -149,7 +149,7 @@ test('the version, in two ways', async () => {
 })
 
 test('--threads says how many are started', async () => {
-  writeFileSync(join(tmp.path, 'file'), seededBytes('file', 10_000_000))
+  writeFileSync(join(tmp.path, 'file'), seededBytes('file', 40_000_000))
   await run('init')
   let started = 0
   const count = (): unknown => started++
