@@ -24,7 +24,11 @@ execFileSync(
 )
 execFileSync(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', 'test/native/kernel.test.ts', 'test/native/products.test.ts'],
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    ...['kernel', 'products', 'crc32'].map((name) => `test/native/${name}.test.ts`),
+  ],
   {
     cwd: root,
     stdio: 'inherit',

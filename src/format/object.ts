@@ -1,8 +1,8 @@
-import { crc32 } from 'node:zlib'
 import { ByteReader } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
 import { CODEC_RAW, CODEC_XOR_ZSTD, CODEC_ZSTD, type Compressor, openCompressed } from '../native/compress.ts'
+import { crc32 } from '../native/crc32.ts'
 import { hashChunks, sha3_256, shake256 } from '../native/hash.ts'
 import { XOR_KEY_BYTES } from '../native/xor-key.ts'
 

@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib'
 import { ByteReader, ByteWriter, badFormat } from '../base/bytes.ts'
 import { ID_BYTES, idBytes, packIdAt } from '../base/ids.ts'
+import { crc32 } from '../native/crc32.ts'
 import { addProducts, reciprocal } from '../native/products.ts'
 import { MAX_PACK_BYTES, PACK_CLASS_CODES, type PackName, packClassOfCode } from './pack.ts'
 

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { crc32 } from 'node:zlib'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES } from '../base/ids.ts'
+import type { Crc32 } from './crc32.ts'
 import { GEAR_HIGH, GEAR_LOW, MASKS } from './gear.ts'
 import type { HashChunks } from './hash.ts'
 import type { AddProducts } from './products.ts'
@@ -21,6 +22,8 @@ export interface Kernel {
   /** Undefined where OpenSSL is as fast. For a single chunk it always is. */
   readonly hashChunks: HashChunks | undefined
   readonly applyXorKey: ApplyXorKey
+  /** Undefined where the processor has nothing better than zlib. */
+  readonly crc32: Crc32 | undefined
   /** Undefined where the addon is from before it had them. */
   readonly addProducts: AddProducts | undefined
 }
@@ -44,6 +47,8 @@ export interface Addon {
     scanner: BigUint64Array,
   ): number
   readonly applyXorKey: ApplyXorKey
+  /** Absent where the processor lacks the instructions. */
+  readonly crc32?: Crc32
   /** Those that the processor and the operating system can run, the fastest first. */
   readonly hashChunks: Readonly<Partial<Record<HashPath, HashChunks>>>
   /** The same; without them all else is used nevertheless. */
@@ -88,6 +93,7 @@ export function pickKernel(load: () => Addon | undefined, forced: string | undef
     createFindCuts: (parameters) => createKernelFindCuts(addon, parameters),
     hashChunks: path && addon.hashChunks[path],
     applyXorKey: addon.applyXorKey,
+    crc32: forced === 'portable' || forced === 'avx2' || !crcsRight(addon) ? undefined : addon.crc32,
     addProducts: pickProducts(addon, forced),
   }
 }
@@ -153,6 +159,12 @@ function xorsRight({ applyXorKey }: Addon): boolean {
   applyXorKey(Buffer.alloc(27, 'abc'), Buffer.from('12345678'), target)
   return target.toString('hex') === KNOWN_XORED
 }
+
+/** Whether bytes enough for every kind of step have the checksum that they have by its definition. */
+const crcsRight = ({ crc32 }: Addon): boolean =>
+  crc32?.(Uint8Array.from({ length: 1013 }, (_, i) => (i * i * 31) >>> 7)) === KNOWN_CRC
+
+const KNOWN_CRC = 1161354636
 
 const KNOWN_XORED = '505050555755565a5253515754545459535152565657555b505050'
 

@@ -39,15 +39,18 @@ function createStock(make: (length: number) => Buffer): Stock {
   return {
     borrow(length) {
       const found = buffers.findIndex((buffer) => buffer.length >= length)
-      return found === -1 ? make(Math.max(length, LEAST_BYTES)) : buffers.splice(found, 1)[0]!
+      return found === -1 ? make(roomFor(length)) : buffers.splice(found, 1)[0]!
     },
     giveBack(buffer) {
-      if (buffers.length < BUFFERS_KEPT) buffers.push(buffer)
+      buffers.push(buffer)
+      if (buffers.length > BUFFERS_KEPT) buffers.sort((a, b) => a.length - b.length).shift()
     },
   }
 }
 
-/** So that a buffer made for a short object serves the next one, too. */
+/** Few sizes, so that a buffer serves again what is a little longer: fresh memory costs as much as reading into it. */
+const roomFor = (length: number): number => 2 ** Math.ceil(Math.log2(Math.max(length, LEAST_BYTES)))
+
 const LEAST_BYTES = 256 * 1024
 /** Two tasks at once on a thread, and for each the slice that is being filled and the two that wait for answers (cut.ts). */
 const BUFFERS_KEPT = 6

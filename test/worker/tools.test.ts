@@ -30,6 +30,21 @@ test('a buffer is lent to one at a time, and again when it comes back', () => {
   expect(first.buffer.byteLength, 'memory of its own, not of the pool').toBe(first.length)
 })
 
+test('a buffer serves what is a little longer than what it was made for', () => {
+  const tools = createTools()
+  const buffer = tools.borrow(3_900_000)
+  tools.giveBack(buffer)
+  expect(tools.borrow(4_100_000)).toBe(buffer)
+})
+
+test('of more buffers than are kept, the largest are', () => {
+  const tools = createTools()
+  const small = Array.from({ length: 6 }, () => tools.borrow(1000))
+  const large = tools.borrow(4_000_000)
+  for (const buffer of [...small, large]) tools.giveBack(buffer)
+  expect(tools.borrow(4_000_000)).toBe(large)
+})
+
 test('as many buffers are kept as two tasks that cut need, and no more', () => {
   const tools = createTools()
   const lent = Array.from({ length: 20 }, () => tools.borrow(1000))

@@ -6,6 +6,7 @@
 #include <node_api.h>
 #include <stdlib.h>
 
+#include "crc32.h"
 #include "products.h"
 #include "scan.h"
 #include "sha3.h"
@@ -153,6 +154,17 @@ static napi_value js_add_products(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* crc32(bytes): number, by the function that `data` is */
+static napi_value js_crc32(napi_env env, napi_callback_info info) {
+  napi_value arguments[6], result;
+  void *data;
+  struct array bytes;
+  if (!get_arguments(env, info, arguments, &data)) return refuse(env, "arguments out of reach");
+  if (!get_array(env, arguments[0], napi_uint8_array, &bytes)) return refuse(env, "bytes must be a Uint8Array");
+  const uint32_t crc = ((crc32_function)data)(bytes.data, bytes.length);
+  return napi_create_uint32(env, crc, &result) == napi_ok ? result : NULL;
+}
+
 static bool add_function(napi_env env, napi_value object, const char *name, napi_callback callback, const void *data) {
   napi_value function;
   return napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, (void *)data, &function) == napi_ok &&
@@ -164,7 +176,7 @@ static bool add_object(napi_env env, napi_value object, const char *name, napi_v
 }
 
 /*
- * { findCuts, applyXorKey, hashChunks: { avx512?, avx2?, neon?, portable }, addProducts: { gfni512?, gfni256?, avx2?,
+ * { findCuts, applyXorKey, crc32?, hashChunks: { avx512?, avx2?, neon?, portable }, addProducts: { gfni512?, gfni256?, avx2?,
  * portable } }: what this processor can run, the fastest first
  */
 NAPI_MODULE_INIT() {
@@ -172,6 +184,7 @@ NAPI_MODULE_INIT() {
   bool done = add_object(env, exports, "hashChunks", &hashes) && add_object(env, exports, "addProducts", &products) &&
               add_function(env, exports, "findCuts", js_find_cuts, NULL) &&
               add_function(env, exports, "applyXorKey", js_apply_xor_key, NULL);
+  if (done && find_crc32()) done = add_function(env, exports, "crc32", js_crc32, (void *)find_crc32());
   for (const struct sha3_implementation *it = sha3_implementations(); done && it->name; it++)
     done = add_function(env, hashes, it->name, js_hash_chunks, it);
   for (const struct products_implementation *it = products_implementations(); done && it->name; it++)

@@ -4,6 +4,7 @@
       'target_name': 'kernel',
       'sources': [
         'addon.c',
+        'crc32.c',
         'products-avx2.c',
         'products-gfni256.c',
         'products-gfni512.c',
