@@ -18,7 +18,7 @@ import { UsageCounter } from './pack-usage.ts'
 import type { Note, Problem } from './problem.ts'
 import { choosePacks, type ReadData } from './read-data.ts'
 import { type Losses, TreeSalvage } from './salvage-tree.ts'
-import { verifyPacks } from './verify-packs.ts'
+import { startReading, withBreaks } from './start-reading.ts'
 
 export interface CheckOptions {
   /** Read the data in packs, too, or in a part of them. Default: only what is needed to find every object. */
@@ -89,15 +89,17 @@ async function look(repository: Repository, options: CheckOptions): Promise<Chec
   for (const found of unreadable) damage.snapshot(...found)
   for (const { error, ...pack } of index.unreadablePacks) damage.pack(pack, error)
 
-  const notes = noteDates(snapshots, repository.environment.now())
-  notes.push(...(await comparePacks(repository, index, damage, options)))
-  notes.push(...(await markObjects(repository, index, snapshots, damage, options)))
-  notes.push(...(await explainMissing(repository, damage)))
-  const packs = [...index.packs()]
-  const chosen = options.readData === undefined ? [] : choosePacks(packs, options.readData)
-  const read = await readPacks(repository, chosen, damage, options)
-  const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
+  await using reading = startReading(repository, choose(index, options), options)
   const { progress, signal } = options
+  const meanwhile = { progress: withBreaks(progress, () => reading.isRunning), signal }
+  const notes = noteDates(snapshots, repository.environment.now())
+  notes.push(...(await comparePacks(repository, index, damage, meanwhile)))
+  notes.push(...(await markObjects(repository, index, snapshots, damage, meanwhile)))
+  notes.push(...(await explainMissing(repository, damage)))
+  const read = await reading.finish(damage)
+  const packs = [...index.packs()]
+  const chosen = choose(index, options)
+  const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
   const whole = new Set(chosen.map(({ id }) => id))
   notes.push(...(await checkParity(repository, packs, damage, { whole, progress, signal })))
   return {
@@ -178,22 +180,8 @@ async function explainMissing(repository: Repository, damage: DamageFound): Prom
   return [{ type: 'packs-gone', packs, message }]
 }
 
-async function readPacks(
-  repository: Repository,
-  packs: readonly IndexedPack[],
-  damage: DamageFound,
-  { threads, progress, signal }: CheckOptions,
-): Promise<{ packsRead: number; bytesRead: number }> {
-  if (packs.length === 0) return { packsRead: 0, bytesRead: 0 }
-  return await verifyPacks(repository, packs, {
-    onDamagedPack: damage.pack.bind(damage),
-    onDamagedObject: damage.object.bind(damage),
-    threads,
-    totalBytes: packs.reduce((sum, { bytes }) => sum + bytes, 0),
-    progress,
-    signal,
-  })
-}
+const choose = (index: ObjectIndex, { readData }: CheckOptions): IndexedPack[] =>
+  readData === undefined ? [] : choosePacks([...index.packs()], readData)
 
 /** A second walk, now that all damage is known: what of each snapshot could not be restored. */
 async function findLosses(
