@@ -53,7 +53,7 @@ export async function rewritePacks(pruning: Pruning, groups: readonly PackRewrit
   }
 }
 
-async function rewrite({ repository, needed, done }: Pruning, { packClass, packs }: PackRewrite): Promise<void> {
+async function rewrite({ repository, lock, needed, done }: Pruning, { packClass, packs }: PackRewrite): Promise<void> {
   const index = await repository.index()
   const writer = new PackWriter(packClass)
   let objects = 0
@@ -69,7 +69,7 @@ async function rewrite({ repository, needed, done }: Pruning, { packClass, packs
       if (isCode(error, 'BAD_FORMAT', 'TRUNCATED')) throw refusal(error.message, error)
       throw error
     }
-  const { bytes } = await storePack(repository, writer)
+  const { bytes } = await storePack(repository, writer, lock)
   done.packsWritten++
   done.objectsFreed -= objects
   done.bytesFreed -= bytes

@@ -47,7 +47,9 @@ export async function checkParity(
 async function percentOf(repository: Repository, pack: PackName, isWhole: boolean): Promise<number | undefined> {
   try {
     const percent = await parityPercent(repository, pack)
-    return percent > 0 && isWhole && !(await loadParity(repository, pack))?.isSound ? 0 : percent
+    if (percent > 0 && (!isWhole || (await loadParity(repository, pack))?.isSound)) return percent
+    await repository.backend.stat('parity', pack.id) // what is not there is not damaged
+    return 0
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return undefined
     throw error

@@ -134,7 +134,7 @@ async function replaceWith(
         headers: [entry],
         records: bytes.subarray(entry.offset, entry.offset + recordLength(entry)),
       })
-    await storePack(repository, writer)
+    await storePack(repository, writer, lock)
   }
   const records = await condemn(repository, lock, 'sentenced', [pack], [])
   await removePacks(repository, [pack])

@@ -27,8 +27,7 @@ export async function parityState(repository: Repository): Promise<ParityState> 
   const parity = await listParity(repository)
   const packs = [...index.packs()]
   let protectedPacks = 0
-  for (const pack of packs)
-    if (parity.has(pack.id) && (await parityPercent(repository, pack)) >= Math.max(1, percent)) protectedPacks++
+  for (const pack of packs) if ((await percentOf(repository, pack, parity)) >= Math.max(1, percent)) protectedPacks++
   let bytes = 0
   for (const id of parity) bytes += await parityLength(repository, id)
   return { percent, packs: packs.length, protectedPacks, bytes }
@@ -88,7 +87,7 @@ export async function setParity(
   for (const [filesDone, { packClass, id }] of packs.entries()) {
     throwIfInterrupted(signal)
     progress({ phase: 'writing parity', unit: 'packs', filesDone, totalFiles: packs.length, bytesDone: bytesWritten })
-    if (await hasParity(repository, { packClass, id }, percent, parity)) continue
+    if ((await percentOf(repository, { packClass, id }, parity)) >= percent) continue
     try {
       bytesWritten += await repository.protect({ packClass, id }, { percent, verify: true })
       written++
@@ -101,11 +100,13 @@ export async function setParity(
   return { percent, written, bytesWritten, removed: 0, damaged }
 }
 
-async function hasParity(
-  repository: Repository,
-  pack: PackName,
-  percent: number,
-  parity: ReadonlySet<PackId>,
-): Promise<boolean> {
-  return parity.has(pack.id) && (await parityPercent(repository, pack)) >= percent
+/** 0 for a pack without parity, and for one whose parity has gone since it was listed. */
+async function percentOf(repository: Repository, pack: PackName, parity: ReadonlySet<PackId>): Promise<number> {
+  if (!parity.has(pack.id)) return 0
+  try {
+    return await parityPercent(repository, pack)
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND')) return 0
+    throw error
+  }
 }

@@ -1,5 +1,6 @@
 import { checkRecord, recordLength } from '../format/object.ts'
 import type { PackEntry, PackName } from '../format/pack.ts'
+import type { Lock } from './lock.ts'
 import { type PackRun, packRuns } from './pack-runs.ts'
 import type { FinishedPack, PackWriter } from './pack-writer.ts'
 import type { Repository } from './repository.ts'
@@ -35,12 +36,16 @@ export async function* readRecords(
   }
 }
 
-/** Stores a pack that is not empty, and enters it in the index. */
-export async function storePack(repository: Repository, writer: PackWriter): Promise<FinishedPack> {
+/** Stores a pack that is not empty, and enters it in the index. Rejects LOCKED if it was taken away because the lock is gone. */
+export async function storePack(repository: Repository, writer: PackWriter, lock: Lock): Promise<FinishedPack> {
   const index = await repository.index()
   const pack = writer.finish()
-  await repository.backend.put(pack.packClass, pack.id, pack.parts)
-  await repository.protect(pack)
+  try {
+    await repository.backend.put(pack.packClass, pack.id, pack.parts)
+    await repository.protect(pack)
+  } catch (error) {
+    throw await lock.whyFailed(error)
+  }
   await index.addPack(pack.id, pack.bytes, pack.entries) // of what was copied there are two copies now, and either will do
   return pack
 }

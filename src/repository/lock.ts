@@ -30,6 +30,8 @@ export interface Lock extends AsyncDisposable {
   publish(kind: FileKind, name: string, parts: readonly Uint8Array[]): Promise<void>
   /** To be asked before other changes. Rejects LOCKED if the lock is gone. */
   confirm(): Promise<void>
+  /** Why something has failed: LOCKED if a file was taken away because the lock is gone, else the error itself. Never rejects. */
+  whyFailed(error: unknown): Promise<unknown>
   /** Never rejects. */
   release(): Promise<void>
 }
@@ -110,6 +112,13 @@ async function hold(
       throw isCode(error, 'NOT_FOUND') ? lost(error) : error
     }
   }
+  async function whyFailed(error: unknown): Promise<unknown> {
+    if (!isCode(error, 'NOT_FOUND')) return error
+    return await confirm().then(
+      () => error, // the folder is missing, say
+      (lostOrUnknown: unknown) => lostOrUnknown,
+    )
+  }
   const lost = (cause: unknown): ChainkeepError => {
     const reason = 'this process was taken for dead, since its lock was not renewed for half an hour; try again'
     return new ChainkeepError('LOCKED', reason, { mode, lost: true }, cause)
@@ -126,6 +135,7 @@ async function hold(
     name,
     holdsUnpublished: false,
     confirm,
+    whyFailed,
     async publish(kind, fileName, parts) {
       const unpublished = await backend.begin(kind)
       try {
@@ -133,8 +143,7 @@ async function hold(
         await confirm() // FORMAT.md §9: only now that the file can be taken away
         await unpublished.publish(fileName)
       } catch (error) {
-        if (isCode(error, 'NOT_FOUND')) await confirm() // it was taken away, or else the folder is missing
-        throw error
+        throw await whyFailed(error)
       } finally {
         await unpublished.discard()
       }
@@ -159,6 +168,7 @@ const NO_LOCK: Lock = {
   holdsUnpublished: false,
   publish: () => Promise.reject(new RangeError('a reader publishes nothing')),
   confirm: () => Promise.reject(new RangeError('a reader changes nothing')),
+  whyFailed: async (error) => error,
   release: async () => {},
   [Symbol.asyncDispose]: async () => {},
 }

@@ -58,7 +58,7 @@ async function copyObjects(
   const store = async (packClass: PackClass, writer: PackWriter): Promise<void> => {
     open.delete(packClass)
     lock.holdsUnpublished = true
-    await storePack(repository, writer)
+    await storePack(repository, writer, lock)
   }
   for (const [id, ordinals] of wanted) {
     const pack = index.pack(id)

@@ -200,8 +200,9 @@ export class WriteSession implements AsyncDisposable {
     const finished = pack.writer.finish()
     await this.#slots.acquire()
     const task: Promise<void> = this.#store(pack, finished)
-      .catch((error: unknown) => {
-        this.#failure ??= { error }
+      .catch(async (error: unknown) => {
+        const why = this.#lock ? await this.#lock.whyFailed(error) : error
+        this.#failure ??= { error: why }
       })
       .finally(() => {
         this.#slots.release()

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { FileKind } from '../../src/backend/backend.ts'
 import { localBackend } from '../../src/backend/local.ts'
 import { type BackupResult, backup } from '../../src/backup/archiver.ts'
 import { byteStringOf } from '../../src/base/bytes.ts'
@@ -18,8 +19,8 @@ interface Asleep extends AsyncDisposable {
   run(): Promise<BackupResult>
 }
 
-/** One backup is there. When the next is about to publish, its lock is taken away, as if the machine had slept, and `meanwhile` done. */
-async function fallingAsleep(meanwhile: (path: string) => Promise<void>): Promise<Asleep> {
+/** One backup is there. When the next begins to write its snapshot, or a pack, its lock is taken away, as if the machine had slept, and `meanwhile` done. */
+async function fallingAsleep(meanwhile: (path: string) => Promise<void>, at: FileKind = 'snapshots'): Promise<Asleep> {
   const tmp = await temporaryDirectory()
   await createRepository(tmp.path)
   const folder = join(tmp.path, 'repository')
@@ -33,12 +34,12 @@ async function fallingAsleep(meanwhile: (path: string) => Promise<void>): Promis
   writeFileSync(join(source, 'c'), 'new')
   const begin = backend.begin.bind(backend)
   backend.begin = async (kind) => {
-    if (kind === 'snapshots') {
-      backend.begin = begin
-      for (const name of readdirSync(join(folder, 'locks'))) rmSync(join(folder, 'locks', name))
-      await meanwhile(tmp.path)
-    }
-    return await begin(kind)
+    if (kind !== at) return await begin(kind)
+    backend.begin = begin
+    const file = await begin(kind)
+    for (const name of readdirSync(join(folder, 'locks'))) rmSync(join(folder, 'locks', name))
+    await meanwhile(tmp.path)
+    return file
   }
   return {
     repository,
@@ -86,3 +87,17 @@ test('what is condemned by then is copied: nobody waits for a backup that was ta
   expect((await other.backend.list('condemned')[Symbol.asyncIterator]().next()).done).toBe(true)
   expect(await check(other, { readData: 'all' })).toMatchObject({ healthy: true, snapshots: 1 })
 })
+
+test.each(['data', 'meta'] as const)(
+  'a backup of which an unfinished pack (%s) was taken away says why',
+  async (kind) => {
+    const expel = async (path: string): Promise<void> => {
+      for (const name of readdirSync(join(path, 'repository/tmp'))) rmSync(join(path, 'repository/tmp', name))
+    }
+    await using it = await fallingAsleep(expel, kind)
+    const reason = 'this process was taken for dead, since its lock was not renewed for half an hour; try again'
+    await expect(it.run()).rejects.toMatchObject({ code: 'LOCKED', message: reason })
+    await it.run()
+    expect(await check(it.repository, { readData: 'all' })).toMatchObject({ healthy: true, snapshots: 2 })
+  },
+)

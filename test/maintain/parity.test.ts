@@ -110,6 +110,20 @@ describe('parity', () => {
 })
 
 describe('check', () => {
+  test('that goes while it is looked at is missing, and nothing is wrong with it', async () => {
+    await using it = await protectedRepository()
+    await it.store(FILES)
+    const { backend } = it.repository
+    const { get } = backend
+    backend.get = async (kind, ...rest) => {
+      if (kind === 'parity') for (const file of it.list('parity')) rmSync(it.pathOf(file))
+      return await get.call(backend, kind, ...rest)
+    }
+    expect(await check(it.repository, ALL)).toMatchObject({ healthy: true })
+    expect(await setParity(it.repository, 20)).toMatchObject({ written: packsOf(it).length })
+    expect(await parityState(it.repository)).toMatchObject({ protectedPacks: 0, bytes: 0 })
+  })
+
   test('says which packs lack parity that is wanted', async () => {
     await using it = await protectedRepository()
     await it.store(FILES)
