@@ -77,7 +77,8 @@ export async function record(
   const now = (): number => Date.now() + laterMs
   const hardLinks = chapter.withoutHardLinks !== true
   const disk = memoryDisk(start, { onOperation, now, turns: () => dice(3), hardLinks })
-  await chapter.act(place, disk.files, environmentOf(place, 'crashed', now))
+  // Who crashed before was another process: on another host, as this one does live.
+  await chapter.act(place, disk.files, environmentOf(place, `crashed-${laterMs}`, now))
   derived[operations.length] = readFolders(folders)
   const end = disk.image()
   return {
