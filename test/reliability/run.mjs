@@ -1,21 +1,26 @@
 // The complete forms of the tests of reliability:
 //
-//   node test/reliability/run.mjs NAME... [--seed S] [--rounds N]
+//   node test/reliability/run.mjs NAME... [--seed S] [--rounds N] [--seconds N]
 //
-// NAME is crash, failing-calls, full-disk or kill; another seed, other interleavings, damage and moments.
+// NAME is crash, failing-calls, full-disk, kill or stress; another seed, other interleavings, damage and moments.
 
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string', default: '1' }, rounds: { type: 'string', default: '100' } },
+  options: {
+    seed: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: '60' },
+  },
 })
 const env = {
   ...process.env,
   CHAINKEEP_TEST_FORM: 'complete',
   CHAINKEEP_TEST_SEED: values.seed,
   CHAINKEEP_TEST_ROUNDS: values.rounds,
+  CHAINKEEP_TEST_SECONDS: values.seconds,
 }
 const files = positionals.map((name) => `test/reliability/${name}.test.ts`)
 const { status } = spawnSync('npx', ['vitest', 'run', ...files, '--disable-console-intercept'], {
