@@ -65,6 +65,8 @@ export type CutQuestion =
 
 /** Bytes read before the chunks among them are asked about, besides those carried over from the slice before. */
 const SLICE_BYTES = 4 * 2 ** 20
+/** Read at once: what fits into the processor's cache is cut while it is there. */
+const READ_BYTES = 2 ** 20
 /** While one slice waits for its answer the next is read. */
 const SLICES_IN_FLIGHT = 2
 
@@ -157,13 +159,14 @@ class SliceCutter {
         bytes += await this.#passZeros(zeros)
         continue
       }
-      const room = Math.min(source.length - bytes, this.#capacity - this.#filled)
+      const room = Math.min(source.length - bytes, this.#capacity - this.#filled, READ_BYTES)
       const count = tryRead(() => source.read(this.#slice, this.#filled, room, bytes))
       if (typeof count === 'string') failure = count
       if (typeof count === 'string' || count === 0) break
       this.#filled += count
       bytes += count
       bytesRead += count
+      this.#cut(false)
     }
     this.#cut(true)
     return { chunkCount: this.lengths.length - chunksBefore, bytes, bytesRead, failure }
