@@ -2,7 +2,7 @@
 //
 //   node test/reliability/run.mjs NAME... [--seed S] [--rounds N] [--seconds N]
 //
-// NAME is crash, failing-calls, full-disk, kill or stress; another seed, other interleavings, damage and moments.
+// NAME is crash, failing-calls, full-disk, kill, stress or interleaving; another seed, other interleavings, damage and moments.
 
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'

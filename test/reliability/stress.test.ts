@@ -93,11 +93,12 @@ class Stress {
     {
       await using repository = await this.#open()
       await setParity(repository, 5)
-      let left = 1
-      for (let rounds = 1; left > 0; rounds++) {
+      // What was condemned and is needed again may have been copied by then: the second prune frees what is there twice.
+      for (let rounds = 1, left = 1; left > 0; rounds++) {
+        left = filesIn(world, 'condemned').length
         const { plan } = await prune(repository, { ...EVERYTHING, graceMs: 0 })
-        left = plan.remove.length + plan.rewrite.length + plan.due.length + plan.waiting.length
-        expect(rounds).toBeLessThan(4)
+        left += plan.remove.length + plan.rewrite.length
+        expect(rounds).toBeLessThanOrEqual(4)
         letTimePass(world, 25 * HOUR_MS)
       }
       const { problems, notes } = await check(repository, { readData: 'all' })
