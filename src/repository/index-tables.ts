@@ -24,7 +24,8 @@ export async function verifyTables(directory: string, original: string = directo
   for (const { name, line, size } of await listTables(directory)) {
     if (trusted.has(line)) continue
     if (size > MAX_TABLE_BYTES) throw indexDamage(`a table of ${size} bytes, ${name}`)
-    verifyTable(await readFile(join(directory, name)), name)
+    const bytes = await readFile(join(directory, name))
+    if (isFinished(bytes)) verifyTable(bytes, name)
   }
 }
 
@@ -61,6 +62,12 @@ async function listTables(directory: string): Promise<{ name: string; line: stri
 }
 
 /**
+ * Whether the footer is there, which comes last. Where it is not, LevelDB is writing the table, or was when it was killed: then no
+ * manifest names it. One that is cut off otherwise it refuses without harm, should it need it.
+ */
+const isFinished = (table: Uint8Array): boolean => bufferView(table).subarray(-8).toString('hex') === MAGIC
+
+/**
  * Checks every block of a table (LevelDB, doc/table_format.md). Throws CORRUPT.
  *
  *     table  = block … | footer (48): handles of metaindex and index, zeros, magic (8)
@@ -73,7 +80,7 @@ export function verifyTable(bytes: Uint8Array, name: string): void {
     throw indexDamage(`a damaged table, ${name}`)
   }
   const footer = table.length - FOOTER_BYTES
-  if (footer < 0 || table.subarray(-8).toString('hex') !== MAGIC) fail()
+  if (footer < 0 || !isFinished(table)) fail()
   const handles = new VarintReader(table.subarray(footer), fail)
   for (const block of [checkBlock(table, handles, fail), checkBlock(table, handles, fail)])
     for (const value of valuesOf(block, fail)) checkBlock(table, new VarintReader(value, fail), fail)

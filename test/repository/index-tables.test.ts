@@ -54,6 +54,18 @@ test('tables that were there when the index was closed are believed, unless whoe
   }
 })
 
+test('a table that is being written, or was when its writer was killed, is no damage', async () => {
+  const bytes = readFileSync(table)
+  for (const length of [0, 1000, bytes.length - 1]) {
+    writeFileSync(join(tmp.path, '000099.ldb'), bytes.subarray(0, length))
+    await verifyTables(tmp.path)
+  }
+  const level = new Level(tmp.path, { compression: false })
+  await level.open()
+  expect(await level.keys().all()).toHaveLength(300)
+  await level.close()
+})
+
 test('a folder that is not there has no tables', async () => {
   await verifyTables(join(tmp.path, 'none'))
 })
