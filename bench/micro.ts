@@ -8,16 +8,17 @@ import { raceHash } from './micro/hash.ts'
 import { raceIndex } from './micro/index.ts'
 import { racePacks } from './micro/packs.ts'
 import { raceParity } from './micro/parity.ts'
+import { measureProtecting } from './micro/protecting.ts'
 import { raceScan } from './micro/scan.ts'
 import { type MicroTable, renderTable } from './micro/table.ts'
 import { commandLine, parseCount, parseNames } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
-const PARTS = ['scan', 'hash', 'compress', 'parity', 'packs', 'index'] as const
+const PARTS = ['scan', 'hash', 'compress', 'parity', 'protecting', 'packs', 'index'] as const
 
 const program = new Command('npm run bench:micro --')
   .description(
-    'Measures finding cuts, hashing, compressing, parity, packs and the index, by every implementation there is.',
+    'Measures finding cuts, hashing, compressing, parity, packs and the index, by every implementation there is; and what parity costs.',
   )
   .option('--only <parts>', `some of ${PARTS.join(',')}`, parseNames(PARTS), [...PARTS])
   .option('--objects <number>', 'how many the index has', parseCount, 1_000_000)
@@ -34,6 +35,7 @@ const races: Record<(typeof PARTS)[number], () => Promise<MicroTable>> = {
   hash: () => raceHash(addon, options),
   compress: () => raceCompress(options),
   parity: () => raceParity(addon, options),
+  protecting: () => measureProtecting(dir, quick ? 100e6 : 500e6, options.rounds),
   packs: () => racePacks(dir, options),
   index: () => raceIndex(dir, quick ? objects / 10 : objects),
 }

@@ -12,6 +12,8 @@ const SPREAD: ReadonlySet<FileKind> = new Set(['data', 'meta', 'parity'])
 const SINGLE: ReadonlySet<FileKind> = new Set(['config', 'settings', 'reserve'])
 /** Kinds whose folders come with their first file. */
 const MADE_WHEN_NEEDED: ReadonlySet<FileKind> = new Set([...SPREAD, 'condemned'])
+/** Kinds without whose folders nothing can be right. */
+const ALWAYS_THERE: readonly FileKind[] = ['data', 'meta', 'snapshots']
 const NAME = /^[0-9a-f]{1,64}$/
 
 /** Files in a folder of this machine. `directory` must be absolute. */
@@ -91,8 +93,13 @@ class LocalBackend implements Backend {
     }
   }
 
-  #begin(): Promise<TemporaryFile> {
-    return TemporaryFile.create(this.#files, join(this.location, 'tmp', this.writer + randomBytes(16).toString('hex')))
+  async #begin(): Promise<TemporaryFile> {
+    const folder = join(this.location, 'tmp')
+    try {
+      return await TemporaryFile.create(this.#files, join(folder, this.writer + randomBytes(16).toString('hex')))
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? missingFolder(folder, error) : error
+    }
   }
 
   #cannotWrite(error: unknown, kind: FileKind, name: string): ChainkeepError {
@@ -119,8 +126,12 @@ class LocalBackend implements Backend {
     if (this.#durableFolders.has(folder)) return
     const parent = dirname(folder)
     if (parent === join(this.location, 'parity')) await this.#makeFolder(parent) // which comes with its first file
-    await makeDirectory(this.#files, folder)
-    await this.#files.syncDirectory(dirname(folder))
+    try {
+      await makeDirectory(this.#files, folder)
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? missingFolder(parent, error) : error
+    }
+    await this.#files.syncDirectory(parent)
     this.#durableFolders.add(folder)
   }
 
@@ -129,6 +140,7 @@ class LocalBackend implements Backend {
     try {
       await this.#files.link(temporary, path)
     } catch (error) {
+      if (errnoOf(error) === 'ENOENT' && !(await this.#exists(dirname(path)))) throw missingFolder(dirname(path), error)
       if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errnoOf(error) ?? '')) throw error
       if (await this.#exists(path)) throw new ChainkeepError('EXISTS', `${path} exists already`)
       await this.#files.rename(temporary, path) // a file system without hard links
@@ -188,17 +200,10 @@ class LocalBackend implements Backend {
         .filter(({ name, isDirectory }) => isDirectory === directories && accept(name))
         .map(({ name }) => name)
     } catch (error) {
-      const isMissing = errnoOf(error) === 'ENOENT' // a folder that was lost with its files, or never made
-      if (isMissing && path !== join(this.location, 'snapshots')) return []
+      if (errnoOf(error) !== 'ENOENT') throw fileError(`cannot list ${path}`, error)
       // No snapshots and no place for them are two things: taken for the first, the second would let prune free everything.
-      if (isMissing)
-        throw new ChainkeepError(
-          'NOT_FOUND',
-          `${path} is missing: the repository was not copied whole, or part of it is not mounted; bring it back, or make it if there were no snapshots`,
-          { path },
-          error,
-        )
-      throw fileError(`cannot list ${path}`, error)
+      if (ALWAYS_THERE.some((kind) => path === join(this.location, kind))) throw missingFolder(path, error)
+      return [] // lost with its files, or never made
     }
   }
 
@@ -242,4 +247,11 @@ class LocalBackend implements Backend {
     const folder = SPREAD.has(kind) ? join(this.location, kind, name.slice(0, 2)) : join(this.location, kind)
     return { folder, path: join(folder, name) }
   }
+}
+
+/** One folder is gone while the config is there: rarely does somebody delete that alone. */
+function missingFolder(path: string, cause: unknown): ChainkeepError {
+  const what = 'the repository was not copied whole, or part of it is not mounted'
+  const message = `${path} is missing: ${what}; bring it back, or make the folder if there was nothing in it`
+  return new ChainkeepError('NOT_FOUND', message, { path }, cause)
 }

@@ -4,6 +4,7 @@ import { noProgress, type Progress } from '../base/progress.ts'
 import type { Node } from '../format/node.ts'
 import { type ObjectKind, RECORD_HEADER_BYTES } from '../format/object.ts'
 import { walkChunks } from '../repository/lists.ts'
+import { measureParity } from '../repository/measure-parity.ts'
 import type { Location, ObjectIndex } from '../repository/object-index.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { StoredSnapshot } from '../repository/snapshots.ts'
@@ -23,6 +24,8 @@ export interface RepositoryStats {
   /** All packs in the repository, and their bytes. What no snapshot refers to is in them, too. */
   readonly packs: number
   readonly storedBytes: number
+  /** Of the parity beside them. */
+  readonly parityBytes: number
   readonly snapshots: readonly SnapshotStats[]
 }
 
@@ -70,6 +73,7 @@ export async function measure(
     ...owners.totals,
     packs: packs.length,
     storedBytes: packs.reduce((sum, { bytes }) => sum + bytes, 0),
+    parityBytes: await measureParity(repository.backend),
     snapshots: perSnapshot,
   }
 }

@@ -100,7 +100,7 @@ function reportToJson(report: CheckReport): Record<string, unknown> {
     num_errors: report.problemCount,
     broken_packs: [...new Set(broken)],
     suggest_repair_index: false, // a wrong index is put right by the check itself
-    suggest_prune: report.notes.some(({ type }) => type === 'unused'),
+    suggest_prune: report.notes.some(({ type }) => type === 'unused' || type === 'leftovers'),
     snapshots: report.snapshots,
     packs: report.packs,
     objects: report.objects,

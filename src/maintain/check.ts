@@ -19,6 +19,7 @@ import type { Note, Problem } from './problem.ts'
 import { choosePacks, type ReadData } from './read-data.ts'
 import { type Losses, TreeSalvage } from './salvage-tree.ts'
 import { startReading, withBreaks } from './start-reading.ts'
+import { countLeftovers } from './tidy.ts'
 
 export interface CheckOptions {
   /** Read the data in packs, too, or in a part of them. Default: only what is needed to find every object. */
@@ -102,6 +103,7 @@ async function look(repository: Repository, options: CheckOptions): Promise<Chec
   const damagedSnapshots = damage.count === 0 ? [] : await findLosses(repository, index, snapshots, damage, options)
   const whole = new Set(chosen.map(({ id }) => id))
   notes.push(...(await checkParity(repository, packs, damage, { whole, progress, signal })))
+  notes.push(...(await noteLeftovers(repository)))
   return {
     snapshots: snapshots.length,
     packs: packs.length,
@@ -182,6 +184,19 @@ async function explainMissing(repository: Repository, damage: DamageFound): Prom
 
 const choose = (index: ObjectIndex, { readData }: CheckOptions): IndexedPack[] =>
   readData === undefined ? [] : choosePacks([...index.packs()], readData)
+
+async function noteLeftovers(repository: Repository): Promise<Note[]> {
+  const files = await countLeftovers(repository)
+  if (files === 0) return []
+  const what = files === 1 ? 'one file in tmp/ is' : `${files} files in tmp/ are`
+  return [
+    {
+      type: 'leftovers',
+      files,
+      message: `${what} left over from what was interrupted; "chainkeep prune" frees the space`,
+    },
+  ]
+}
 
 /** A second walk, now that all damage is known: what of each snapshot could not be restored. */
 async function findLosses(

@@ -46,6 +46,8 @@ export type Note =
   | { readonly type: 'packs-gone'; readonly packs: readonly PackId[]; readonly message: string }
   /** Dated in the future, or before what they were made after: a clock was wrong. */
   | { readonly type: 'misdated'; readonly snapshots: readonly SnapshotId[]; readonly message: string }
+  /** Files in `tmp/` that nobody is writing: `prune` removes them. */
+  | { readonly type: 'leftovers'; readonly files: number; readonly message: string }
   /** What no snapshot needs: `prune` frees it. */
   | { readonly type: 'unused'; readonly packs: number; readonly bytes: number; readonly message: string }
   /** Packs that have less parity than the settings want. */

@@ -4,6 +4,7 @@ import { noProgress, type Progress } from '../base/progress.ts'
 import type { PackName } from '../format/pack.ts'
 import { MAX_PARITY_PERCENT } from '../format/parity.ts'
 import { isUnreadable } from '../repository/damage.ts'
+import { measureParity } from '../repository/measure-parity.ts'
 import type { Repository } from '../repository/repository.ts'
 import { readSettings, writeSettings } from '../repository/settings.ts'
 import { listParity, parityPercent } from './parity-files.ts'
@@ -28,19 +29,7 @@ export async function parityState(repository: Repository): Promise<ParityState> 
   const packs = [...index.packs()]
   let protectedPacks = 0
   for (const pack of packs) if ((await percentOf(repository, pack, parity)) >= Math.max(1, percent)) protectedPacks++
-  let bytes = 0
-  for (const id of parity) bytes += await parityLength(repository, id)
-  return { percent, packs: packs.length, protectedPacks, bytes }
-}
-
-/** 0 if it has gone meanwhile. */
-async function parityLength({ backend }: Repository, id: PackId): Promise<number> {
-  try {
-    return (await backend.stat('parity', id)).size
-  } catch (error) {
-    if (isCode(error, 'NOT_FOUND')) return 0
-    throw error
-  }
+  return { percent, packs: packs.length, protectedPacks, bytes: await measureParity(backend) }
 }
 
 export interface SetParityOptions {

@@ -77,13 +77,14 @@ describe('files lie where the format says', () => {
     expect(await namesOf(backend, 'data')).toEqual([NAME])
   })
 
-  test('and folders that are lost hold nothing', async () => {
+  test('and folders that are lost hold nothing, but those without which nothing can be right', async () => {
     await using tmp = await temporaryDirectory()
     const backend = localBackend(join(tmp.path, 'nowhere'))
-    for (const kind of ['data', 'meta', 'locks'] as const) expect(await namesOf(backend, kind)).toEqual([])
-    await expect(namesOf(backend, 'snapshots')).rejects.toMatchObject({ code: 'NOT_FOUND' }) // not "there are none"
-    expect(await namesOf(backend, 'tmp')).toEqual([])
-    await expect(backend.put('data', NAME, [BYTES])).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    for (const kind of ['locks', 'tmp', 'condemned', 'parity'] as const)
+      expect(await namesOf(backend, kind)).toEqual([])
+    for (const kind of ['data', 'meta', 'snapshots'] as const)
+      await expect(namesOf(backend, kind)).rejects.toThrow(`nowhere/${kind} is missing: `) // not "there are none"
+    await expect(backend.put('data', NAME, [BYTES])).rejects.toThrow('nowhere/tmp is missing: ')
   })
 })
 

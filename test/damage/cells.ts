@@ -1,9 +1,20 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
+import { parityShape } from './parity-shape.ts'
 import type { Scene } from './scene.ts'
 
-export type FileKind = 'data' | 'meta' | 'snapshot' | 'config' | 'lock' | 'index' | 'known packs' | 'file cache'
+export type FileKind =
+  | 'data'
+  | 'meta'
+  | 'parity'
+  | 'snapshot'
+  | 'config'
+  | 'settings'
+  | 'lock'
+  | 'index'
+  | 'known packs'
+  | 'file cache'
 
 /** A part of a file, and how it is damaged; or how the whole file is. */
 export interface Cell {
@@ -48,9 +59,9 @@ export function inflict({ file, change }: Cell, directory: string): void {
 function kindOf(file: string): FileKind | undefined {
   const [top, folder, name] = file.split('/')
   if (top === 'cache') return name === 'packs' ? 'known packs' : name === 'files' ? 'file cache' : undefined
-  if (folder === 'config') return 'config'
+  if (folder === 'config' || folder === 'settings') return folder
   const kinds: Readonly<Record<string, FileKind>> = { snapshots: 'snapshot', locks: 'lock', index: 'index' }
-  return folder === 'data' || folder === 'meta' ? folder : kinds[folder!]
+  return folder === 'data' || folder === 'meta' || folder === 'parity' ? folder : kinds[folder!]
 }
 
 /** A sound file of the same kind: from another repository, where there is one of its kind in each. */
@@ -87,7 +98,8 @@ function partsOf(scene: Scene, kind: FileKind, file: string, bytes: Buffer): Par
     }
     return parts
   }
-  if (kind === 'config')
+  if (kind === 'parity') return partsOfParity(scene, file, bytes)
+  if (kind === 'config' || kind === 'settings')
     return [
       { name: 'signature', start: 0, end: 8 },
       { name: 'length', start: 8, end: 12 },
@@ -115,6 +127,19 @@ function partsOf(scene: Scene, kind: FileKind, file: string, bytes: Buffer): Par
     { name: 'beginning', start: 0, end: third },
     { name: 'middle', start: third, end: 2 * third },
     { name: 'end', start: 2 * third, end: bytes.length },
+  ]
+}
+
+function partsOfParity(scene: Scene, file: string, bytes: Buffer): Part[] {
+  const pack = [...scene.packs.keys()].find((each) => each.endsWith(file.slice(-64)))!
+  const { tableBytes } = parityShape(readFileSync(join(scene.directory, pack)).length, scene.parity)
+  const end = bytes.length
+  return [
+    { name: 'header', start: 0, end: 64 },
+    { name: 'table', start: 64, end: 64 + tableBytes },
+    { name: 'blocks', start: 64 + tableBytes, end: end - tableBytes - 64 },
+    { name: 'second table', start: end - tableBytes - 64, end: end - 64 },
+    { name: 'second header', start: end - 64, end },
   ]
 }
 

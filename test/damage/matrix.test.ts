@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
-import { type Cell, inflict, listCells } from './cells.ts'
+import { type Cell, type FileKind, inflict, listCells } from './cells.ts'
 import {
   allObjects,
   covers,
@@ -12,6 +13,7 @@ import {
   restoreAndJudge,
   runCheck,
 } from './judge.ts'
+import { canHeal } from './parity-shape.ts'
 import { Copy, makeScene, type Scene } from './scene.ts'
 
 // Every kind of stored file × each of its parts × each kind of damage: what is found and said, what is restored, what is
@@ -19,19 +21,18 @@ import { Copy, makeScene, type Scene } from './scene.ts'
 
 let tmp: TemporaryDirectory
 let scene: Scene
-let cells: Cell[]
 
-beforeAll(async () => {
+beforeEach(async () => {
   tmp = await temporaryDirectory()
-  scene = await makeScene(tmp.path)
-  cells = listCells(scene)
 })
-afterAll(() => tmp[Symbol.asyncDispose]())
+afterEach(() => tmp[Symbol.asyncDispose]())
 
 /** How each kind of file is judged. */
-const JUDGES: Readonly<Record<Cell['kind'], (copy: Copy, cell: Cell) => Promise<void>>> = {
+const JUDGES: Readonly<Record<FileKind, (copy: Copy, cell: Cell) => Promise<void>>> = {
   data: judgePack,
   meta: judgePack,
+  parity: judgeParity,
+  settings: judgeSettings,
   snapshot: judgeSnapshot,
   config: judgeConfig,
   lock: judgeLock,
@@ -41,6 +42,12 @@ const JUDGES: Readonly<Record<Cell['kind'], (copy: Copy, cell: Cell) => Promise<
 }
 
 async function judgePack(copy: Copy, cell: Cell): Promise<void> {
+  if (scene.parity > 0) {
+    const sound = readFileSync(join(scene.directory, cell.file))
+    const damaged = cell.change(sound)
+    if (damaged && canHeal(sound, damaged, scene.parity)) return await judgeHealing(copy, cell, sound)
+    if (damaged) expect((await runCheck(copy, '--read-data')).said).toContain('more than parity can heal')
+  }
   const [lost, all] = [lostObjects(scene, cell), allObjects(scene, cell)]
   const name = nameOf(cell)
   const isDataAlone = cell.kind === 'data' && lost.size > 0 && isWithinRecords(cell)
@@ -103,6 +110,45 @@ async function judgePack(copy: Copy, cell: Cell): Promise<void> {
   }
   expectCode(await copy.run('repair', 'snapshots', '--forget'), 0)
   expect(await runCheck(copy, '--read-data')).toMatchObject({ code: 0 })
+}
+
+/** What parity can heal is as if nothing had been. */
+async function judgeHealing(copy: Copy, cell: Cell, sound: Buffer): Promise<void> {
+  const { code, said } = await runCheck(copy, '--read-data')
+  expect(code).toBe(1)
+  expect(said).toContain(nameOf(cell))
+  expect(said).toContain('parity can heal it')
+  for (const { id, contents } of scene.snapshots) await restoreAndJudge(copy, id, contents)
+  expectCode(await copy.run('repair', 'packs'), 0)
+  expect(readFileSync(join(copy.directory, cell.file)).equals(sound), 'healed byte for byte').toBe(true)
+  await expectSound(copy, scene.snapshots)
+}
+
+/** What is wrong with parity matters to nobody but parity. */
+async function judgeParity(copy: Copy, cell: Cell): Promise<void> {
+  const isGone = cell.damage === 'deleted'
+  const { code, said } = await runCheck(copy, '--read-data')
+  expect(code).toBe(isGone ? 0 : 1)
+  expect(said).toContain(isGone ? 'one pack lacks the parity' : nameOf(cell))
+  for (const { id, contents } of scene.snapshots) expect((await restoreAndJudge(copy, id, contents)).absent).toEqual([])
+  expectCode(await copy.run('backup', scene.source), 0)
+  expectCode(await copy.run('repair', 'packs'), 0)
+  if (isGone) expectCode(await copy.run('parity', `${scene.parity}`), 0)
+  expect(readFileSync(join(copy.directory, cell.file))).toEqual(readFileSync(join(scene.directory, cell.file)))
+  await expectSound(copy, scene.snapshots)
+}
+
+/** Readers never ask for them; writers refuse to guess, but for settings that are not there. */
+async function judgeSettings(copy: Copy, cell: Cell): Promise<void> {
+  if (cell.damage === 'deleted') return await expectHarmless(copy)
+  const { code, types } = await runCheck(copy)
+  expect([code, types]).toEqual([1, ['settings-damaged']])
+  for (const { id, contents } of scene.snapshots) expect((await restoreAndJudge(copy, id, contents)).absent).toEqual([])
+  const refused = await copy.run('backup', scene.source, '--type', 'full')
+  if (refused.code !== 0) expect(refused.stderr).toContain('"chainkeep parity PERCENT" writes it again')
+  expectCode(await copy.run('parity', `${scene.parity}`), 0)
+  expect(readFileSync(join(copy.directory, cell.file))).toEqual(readFileSync(join(scene.directory, cell.file)))
+  await expectHarmless(copy)
 }
 
 /** Whether all that is damaged lies in records whose places are as they were. */
@@ -181,10 +227,13 @@ async function expectSound(copy: Copy, snapshots: Scene['snapshots']): Promise<v
   expect(await runCheck(copy, '--read-data')).toMatchObject({ code: 0 })
 }
 
-test('the damage matrix', async () => {
-  const all = process.env.CHAINKEEP_DAMAGE === 'all'
+/** With CHAINKEEP_DAMAGE_CELL those alone whose description has that in it, and then with the stack of what is wrong. */
+async function judgeCells(parity: number, isMeant: (cell: Cell) => boolean, everyNth: number): Promise<void> {
+  scene = await makeScene(tmp.path, parity)
+  const cells = listCells(scene).filter(isMeant)
   const only = process.env.CHAINKEEP_DAMAGE_CELL
-  const chosen = cells.filter((cell, i) => (only ? describe(cell).includes(only) : all || i % 37 === 5))
+  const all = process.env.CHAINKEEP_DAMAGE === 'all'
+  const chosen = cells.filter((cell, i) => (only ? describe(cell).includes(only) : all || i % everyNth === 5))
   const wrong: string[] = []
   for (const cell of chosen) {
     using copy = new Copy(scene)
@@ -195,8 +244,18 @@ test('the damage matrix', async () => {
       wrong.push(`${describe(cell)}: ${error instanceof Error ? (only ? error.stack : error.message) : error}`)
     }
   }
-  console.log(`damage matrix: ${chosen.length} of ${cells.length} cells`)
+  const counts: Partial<Record<FileKind, number>> = {}
+  for (const { kind } of cells) counts[kind] = (counts[kind] ?? 0) + 1
+  const kinds = Object.entries(counts)
+    .map((count) => count.join(' '))
+    .join(', ')
+  console.log(`damage matrix: ${chosen.length} of ${cells.length} cells (${kinds})`)
   expect(wrong).toEqual([])
-}, 1_200_000)
+}
+
+test('the damage matrix', () => judgeCells(0, () => true, 37), 1_200_000)
+
+const WITH_PARITY: readonly FileKind[] = ['data', 'meta', 'parity', 'settings']
+test('the damage matrix, with parity', () => judgeCells(20, ({ kind }) => WITH_PARITY.includes(kind), 61), 1_200_000)
 
 const describe = ({ file, part, damage }: Cell): string => `${file}, ${part}, ${damage}`

@@ -44,6 +44,8 @@ export interface Scene {
   readonly files: readonly string[]
   /** Those of another one in the folder `foreign`, by their paths in that. */
   readonly foreign: readonly string[]
+  /** Percents that its packs have. */
+  readonly parity: number
 }
 
 /** As block files are: compressible, and XOR-ed with a key. */
@@ -62,6 +64,7 @@ const CHANGES: readonly ((write: (name: string, bytes: Uint8Array) => void, remo
       write('first', seededBytes('first', 20_000))
       write('blocks', keyedBytes('blocks', 120_000))
       write('text', Buffer.from(Array.from({ length: 3000 }, (_, i) => `line ${i}\n`).join('')))
+      write('letters', Buffer.from(seededBytes('letters', 10_000).toString('hex')))
       write('empty', Buffer.alloc(0))
       write('sub/inner', Buffer.from('inner'))
       write('sub/deep', seededBytes('deep', 3000))
@@ -79,12 +82,12 @@ const CHANGES: readonly ((write: (name: string, bytes: Uint8Array) => void, remo
   ]
 
 /** Makes the scene in `directory`. */
-export async function makeScene(directory: string): Promise<Scene> {
+export async function makeScene(directory: string, parity = 0): Promise<Scene> {
   const source = join(directory, 'node')
   mkdirSync(join(source, 'sub'), { recursive: true })
   const contents = new Map<string, Buffer>()
   const states: Map<string, Buffer>[] = []
-  await mustRun(directory, ['init'])
+  await mustRun(directory, ['init', ...(parity > 0 ? ['--parity', `${parity}`] : [])])
   for (const change of CHANGES) {
     change(
       (name, bytes) => {
@@ -132,7 +135,7 @@ export async function makeScene(directory: string): Promise<Scene> {
   }
   await repository.close()
   const [files, others] = [directory, foreign].map((each) => listFiles(each, ['repository', 'cache']))
-  return { directory, source, snapshots, packs, files: files!, foreign: others! }
+  return { directory, source, snapshots, packs, files: files!, foreign: others!, parity }
 }
 
 /** Above what Linux gives to processes. */

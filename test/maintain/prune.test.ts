@@ -176,10 +176,13 @@ test('removes what interrupted runs have left in tmp, once it is certain that no
   utimesSync(old!, hoursAgo(1.1), hoursAgo(1.1))
   const lock = { ...deadProcess('test-host'), mode: 'write' as const, sinceMs: 0, writer: '22'.repeat(8), knows: [] }
   writeFileSync(it.pathOf('locks/ab'), encodeLock(lock))
+  const { healthy, notes } = await check(it.repository)
+  expect({ healthy, notes }).toMatchObject({ healthy: true, notes: [{ type: 'leftovers', files: 1 }] })
   expect((await prune(it.repository, { dryRun: true })).leftoversRemoved).toBe(0)
   expect(it.list('tmp')).toHaveLength(3)
   expect((await prune(it.repository)).leftoversRemoved).toBe(1)
   expect(it.list('tmp').map((file) => it.pathOf(file))).toEqual([young])
+  expect((await check(it.repository)).notes).toEqual([])
 })
 
 test('is stopped by its signal', async () => {

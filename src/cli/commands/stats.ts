@@ -64,6 +64,7 @@ function toPairs(measured: RepositoryStats): (readonly [string, string])[] {
       'Stored size',
       `${formatSize(measured.storedBytes)} in ${formatCount(measured.packs)} packs, unused objects included`,
     ],
+    ...(measured.parityBytes > 0 ? [['Parity', formatSize(measured.parityBytes)] as const] : []),
     ['Deduplication', formatRatio(uniqueBytes, logicalBytes)],
     ['Compression', formatRatio(uniqueStoredBytes, uniqueBytes)],
     ['Total', formatRatio(uniqueStoredBytes, logicalBytes)],
@@ -84,6 +85,7 @@ function toJson(measured: RepositoryStats): Record<string, unknown> {
     metadata_size: measured.metadataStoredBytes,
     pack_count: measured.packs,
     stored_size: measured.storedBytes,
+    parity_size: measured.parityBytes,
     deduplication_ratio: uniqueBytes > 0 ? logicalBytes / uniqueBytes : undefined,
     compression_ratio: uniqueStoredBytes > 0 ? uniqueBytes / uniqueStoredBytes : undefined,
     snapshots: measured.snapshots.map((each) => ({

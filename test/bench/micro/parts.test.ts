@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { raceIndex } from '../../../bench/micro/index.ts'
 import { racePacks } from '../../../bench/micro/packs.ts'
+import { measureProtecting } from '../../../bench/micro/protecting.ts'
 import { createPlainFindCuts } from '../../../bench/micro/scan.ts'
 import { createReferenceFindCuts, endsAtMost } from '../../../src/native/scan.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -35,5 +36,14 @@ test('the index finds what was put, in a process of its own, and nothing is left
   const { rows } = await raceIndex(tmp.path, 20_000, 50)
   expect(rows.map(({ name }) => name)).toContain('look up what is not there, 128 at once, a second')
   for (const { cells } of rows) expect(Number.parseFloat(cells['']!)).toBeGreaterThan(0)
+  expect(readdirSync(tmp.path)).toEqual([])
+})
+
+test('parity is written, and heals what is damaged, and nothing is left behind', async () => {
+  await using tmp = await temporaryDirectory()
+  const { rows, note } = await measureProtecting(tmp.path, 3e6, 1)
+  expect(note).toMatch(/1\d\.\d % more space/)
+  expect(rows.map(({ name }) => name)).toContain('repair packs, one to be healed')
+  for (const { cells } of rows) expect(Number(cells.seconds)).toBeGreaterThan(0)
   expect(readdirSync(tmp.path)).toEqual([])
 })

@@ -36,6 +36,29 @@ function damage(): void {
   writeFileSync(path!, bytes)
 }
 
+test.each(['data', 'meta', 'snapshots', 'locks', 'tmp'])(
+  'where %s/ is missing, one sentence says what to do',
+  async (folder) => {
+    const path = join(tmp.path, 'repository', folder)
+    rmSync(path, { recursive: true })
+    for (const argv of [
+      ['backup', '--type', 'full', 'node'],
+      ['prune'],
+      ['check'],
+      ['restore', 'latest', '--target', 'out'],
+    ]) {
+      const { code, stderr } = await run(argv)
+      const isUnneeded = (folder === 'locks' || folder === 'tmp') && (argv[0] === 'check' || argv[0] === 'restore')
+      const expected = `${path} is missing: the repository was not copied whole, or part of it is not mounted; bring it back, or make the folder if there was nothing in it\n`
+      expect([argv[0], code, stderr.replace(/^chainkeep: (\/: )?/, '')]).toEqual(
+        isUnneeded ? [argv[0], 0, ''] : [argv[0], 1, expected],
+      )
+    }
+    mkdirSync(path)
+    expect((await run(['backup', '--type', 'full', 'node'])).code).toBe(0)
+  },
+)
+
 describe('check', () => {
   test('finds nothing wrong', async () => {
     const { code, stdout, stderr } = await run(['check', '--read-data'])

@@ -24,6 +24,12 @@ test('a repository made with parity survives the loss of a part of a pack', asyn
   expect(await run('init', '--parity', '10')).toMatchObject({ code: 0 })
   expect(await run('backup', 'source')).toMatchObject({ code: 0 })
   expect((await run('parity')).stdout).toMatch(/^10 % of parity is wanted\n2 of 2 packs have it: \d+ KiB\n$/)
+  expect((await run('stats')).stdout).toMatch(/^Parity +\d+ KiB$/m)
+  const [{ bytes }, { parity_size }] = [
+    (await run('parity', '--json')).json()[0]!,
+    (await run('stats', '--json')).json()[0]!,
+  ]
+  expect(parity_size).toBe(bytes)
   const [pack] = dataPacks()
   const sound = readFileSync(pack!)
   writeFileSync(pack!, Buffer.from(sound).fill(0, 500_000, 650_000))
