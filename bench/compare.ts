@@ -1,5 +1,5 @@
 /** Measures chainkeep beside cp, restic and borg: npm run bench:compare -- --help. Runs in the root of the repository. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { formatSize } from '../src/cli/sizes.ts'
 import { type CompareOptions, FIGURES_FILE, parseCompareOptions } from './compare/options.ts'
@@ -13,6 +13,7 @@ import { type Tool, toolVersion } from './compare/tools.ts'
 import { makeNodeData, makeSmallFiles } from './node/make.ts'
 import { commandLine } from './options.ts'
 import { describeMachine } from './report/machine.ts'
+import { withScratch } from './scratch.ts'
 
 const START_TIMES = 20
 
@@ -28,8 +29,7 @@ async function measureAll(options: CompareOptions): Promise<Results> {
     return version === undefined ? [] : [[tool, version]]
   })
   const tools = versions.map(([tool]) => tool)
-  const work = await mkdtemp(join(options.dir, 'chainkeep-compare-'))
-  try {
+  return await withScratch(options.dir, async (work) => {
     const sources = { node: join(work, 'node'), smallFiles: join(work, 'small-files') }
     const renewNode = async (): Promise<void> => {
       progress(`making ${formatSize(bytes)} of node data in ${work}`)
@@ -59,9 +59,7 @@ async function measureAll(options: CompareOptions): Promise<Results> {
       ...(series && { series }),
       ...(options.start && { startUp: runStartUp(tools, START_TIMES) }),
     }
-  } finally {
-    await rm(work, { recursive: true, force: true })
-  }
+  })
 }
 
 async function loadResults(path: string): Promise<Results> {

@@ -21,7 +21,7 @@ const LONG = ['first', 'check-data', 'restore', 'restore-damaged']
 /** SVG by the name of its file. */
 export function renderPlots(results: Results): Record<string, string> {
   const { series } = results
-  return { 'times.svg': timesPlot(results), ...(series && series.hours.length > 0 ? seriesPlots(series) : {}) }
+  return { 'times.svg': timesPlot(results), ...(series && seriesPlots(series, results.bytes)) }
 }
 
 function timesPlot(results: Results): string {
@@ -30,35 +30,36 @@ function timesPlot(results: Results): string {
     ...styleOf(tool),
     values: rows.map(({ id }) => medianFigure(results, id, tool, 'wallSeconds')),
   }))
-  const title = `Wall time on ${formatSize(results.bytes)} of node data`
-  return plotBars(
-    rows.map(({ name }) => name),
-    { title, xAxis: 'seconds (median)', yAxis: '', series },
-  )
+  const subtitle = `${formatSize(results.bytes)} of node data, medians of ${results.rounds.length} rounds`
+  const names = rows.map(({ name }) => name)
+  return plotBars(names, { title: 'Wall time', subtitle, xAxis: 'seconds', yAxis: '', series })
 }
 
 type Line = PlotSeries<readonly [x: number, y: number]>
 
-function seriesPlots(series: Series): Record<string, string> {
+function seriesPlots(series: Series, bytes: number): Record<string, string> {
   const fresh: Line = {
     name: 'truly new',
     colour: '#000000',
-    dashed: true,
+    style: 'dashed',
     values: [0, ...runningSums(series.hours.map(({ blkBytes, revBytes }) => blkBytes + revBytes))].map(inMegabytes),
   }
-  const hours = series.hours.length
+  const subtitle = `${series.hours.length} hours of growth of ${formatSize(bytes)} of node data`
+  const xAxis = 'hours since the first backup'
   return {
     'hourly-time.svg': plotLines({
-      title: `Time of a backup in each of ${hours} hours of growth`,
-      xAxis: 'hours since the first backup',
+      title: 'Time of an hourly backup',
+      subtitle,
+      xAxis,
       yAxis: 'seconds',
       series: linesOf(series, 'wallSeconds', (seconds) =>
         seconds.slice(1).map((value, i): readonly [number, number] => [i + 1, value]),
       ),
     }),
     'hourly-growth.svg': plotLines({
-      title: `Growth of the repository in ${hours} hours`,
-      xAxis: 'hours since the first backup',
+      title: 'Growth of the repository',
+      subtitle,
+      xAxis,
       yAxis: 'MB since the first backup',
       series: [
         ...linesOf(series, 'repositoryBytes', (sizes) => sizes.map((size) => size - sizes[0]!).map(inMegabytes)),
@@ -66,8 +67,9 @@ function seriesPlots(series: Series): Record<string, string> {
       ],
     }),
     'hourly-size.svg': plotLines({
-      title: `Size of the repository in ${hours} hours`,
-      xAxis: 'hours since the first backup',
+      title: 'Size of the repository',
+      subtitle,
+      xAxis,
       yAxis: 'MB',
       series: linesOf(series, 'repositoryBytes', (sizes) => sizes.map(inMegabytes)),
     }),

@@ -5,13 +5,17 @@ import { threeDigits } from './units.ts'
 export interface PlotSeries<Value> {
   readonly name: string
   readonly colour: string
-  /** For what is no measurement. */
-  readonly dashed?: boolean
+  /** Of lines: `dashed` for what is no measurement, and `points` that no line joins. Default: both line and points. */
+  readonly style?: 'dashed' | 'points'
+  /** Default: true. */
+  readonly inLegend?: boolean
   readonly values: readonly Value[]
 }
 
 export interface Plot<Value> {
   readonly title: string
+  /** What else is to be known. */
+  readonly subtitle: string
   /** What the axes are, with units. */
   readonly xAxis: string
   readonly yAxis: string
@@ -22,32 +26,38 @@ const WIDTH = 860
 const INK = '#222'
 const RULE = '#ddd'
 /** Room around the plot itself: for title and legend, and for the name of the axis. */
-const GRID = { right: 40, top: 84, bottom: 60 }
+const GRID = { right: 40, top: 106, bottom: 60 }
 const FONT = 'Helvetica, Arial, Liberation Sans, sans-serif'
 const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect']
 
 /** Lines through points; both axes start at 0. An SVG on white. */
-export function plotLines({ title, xAxis, yAxis, series }: Plot<readonly [x: number, y: number]>): string {
-  return render(title, 460, {
-    legend: { ...LEGEND, data: series.map(({ name, dashed }) => (dashed ? { name, icon: DASHES } : { name })) },
+export function plotLines(plot: Plot<readonly [x: number, y: number]>): string {
+  const { xAxis, yAxis, series } = plot
+  const named = series.filter(({ inLegend = true }) => inLegend)
+  return render(plot, 480, {
+    legend: {
+      ...LEGEND,
+      data: named.map(({ name, style }) => (style === 'dashed' ? { name, icon: DASHES } : { name })),
+    },
     grid: { ...GRID, left: 84 },
     xAxis: { ...AXIS, type: 'value', name: xAxis, nameLocation: 'middle', nameGap: 32, max: 'dataMax' },
     yAxis: { ...AXIS, type: 'value', name: yAxis, nameLocation: 'middle', nameGap: 60, nameRotate: 90 },
-    series: series.map(({ name, colour, dashed = false, values }, i) => ({
+    series: series.map(({ name, colour, style, values }, i) => ({
       type: 'line',
       name,
       data: values.map((point) => [...point]),
       color: colour,
-      symbol: dashed ? 'none' : SYMBOLS[i % SYMBOLS.length]!,
+      symbol: style === 'dashed' ? 'none' : SYMBOLS[i % SYMBOLS.length]!,
       symbolSize: 7,
-      lineStyle: { width: 2, type: dashed ? 'dashed' : 'solid' },
+      lineStyle: { width: style === 'points' ? 0 : 2, type: style === 'dashed' ? 'dashed' : 'solid' },
     })),
   })
 }
 
 /** Groups of horizontal bars from the top down, each with its value behind it; `undefined` leaves a gap. An SVG on white. */
-export function plotBars(groups: readonly string[], { title, xAxis, series }: Plot<number | undefined>): string {
-  return render(title, GRID.top + GRID.bottom + groups.length * (series.length * 16 + 20), {
+export function plotBars(groups: readonly string[], plot: Plot<number | undefined>): string {
+  const { xAxis, series } = plot
+  return render(plot, GRID.top + GRID.bottom + groups.length * (series.length * 16 + 20), {
     grid: { ...GRID, left: 230 },
     xAxis: { ...AXIS, type: 'value', name: xAxis, nameLocation: 'middle', nameGap: 32 },
     yAxis: { ...AXIS, type: 'category', inverse: true, data: [...groups], axisTick: { show: false } },
@@ -79,15 +89,22 @@ const AXIS = {
 
 /** Three of them: what a legend shows by itself for a line without symbols is a dot. */
 const DASHES = 'path://M0,0h8v2h-8zM11,0h8v2h-8zM22,0h8v2h-8z'
-const LEGEND = { top: 42, itemGap: 28, itemWidth: 30, textStyle: { ...TEXT, fontSize: 12 } }
+const LEGEND = { top: 64, itemGap: 28, itemWidth: 30, textStyle: { ...TEXT, fontSize: 12 } }
 
-function render(title: string, height: number, option: EChartsOption): string {
+function render({ title, subtitle }: Plot<unknown>, height: number, option: EChartsOption): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height })
   try {
     chart.setOption({
       animation: false,
       backgroundColor: '#fff',
-      title: { text: title, left: 'center', top: 10, textStyle: { ...TEXT, fontSize: 16, fontWeight: 'bold' } },
+      title: {
+        text: title,
+        subtext: subtitle,
+        left: 'center',
+        top: 10,
+        textStyle: { ...TEXT, fontSize: 16, fontWeight: 'bold' },
+        subtextStyle: { ...TEXT, fontSize: 12 },
+      },
       legend: LEGEND,
       ...option,
     })
