@@ -121,39 +121,48 @@ function sift(
   const newestFirst = members.toSorted((a, b) => b.snapshot.timeMs - a.snapshot.timeMs || (a.id < b.id ? 1 : -1))
   const misdated = new Set([...future, ...before])
   const real = newestFirst.filter((stored) => !misdated.has(stored))
-  const reasons = new Map<StoredSnapshot, string[]>()
-  const reasonsOf = (stored: StoredSnapshot): string[] => {
-    let list = reasons.get(stored)
-    if (!list) reasons.set(stored, (list = []))
-    return list
+  const reasons = new Map<string, Set<string>>()
+  const keep = (stored: StoredSnapshot, reason: string): void => {
+    const backup = backupOf(stored)
+    const found = reasons.get(backup)
+    if (found) found.add(reason)
+    else reasons.set(backup, new Set([reason]))
   }
-  for (const stored of future) reasonsOf(stored).push('dated in the future')
-  for (const stored of before) reasonsOf(stored).push('dated before its parent')
+  for (const stored of future) keep(stored, 'dated in the future')
+  for (const stored of before) keep(stored, 'dated before its parent')
   for (const tags of policy.tags ?? [])
     for (const stored of newestFirst)
-      if (tags.every((tag) => stored.snapshot.tags.includes(tag))) reasonsOf(stored).push(`has tags ${tags.join(', ')}`)
+      if (tags.every((tag) => stored.snapshot.tags.includes(tag))) keep(stored, `has tags ${tags.join(', ')}`)
   if (policy.within && real[0]) {
     const afterMs = timeBefore(real[0].snapshot.timeMs, policy.within)
     for (const stored of real)
-      if (stored.snapshot.timeMs > afterMs) reasonsOf(stored).push(`within ${formatDuration(policy.within)}`)
+      if (stored.snapshot.timeMs > afterMs) keep(stored, `within ${formatDuration(policy.within)}`)
   }
+  const backups = new Map(real.toReversed().map((stored) => [backupOf(stored), stored]))
+  const once = real.filter((stored) => backups.get(backupOf(stored)) === stored)
   for (const period of PERIODS)
-    for (const { stored, reason } of latestOfEach(real, period, policy[period] ?? 0)) reasonsOf(stored).push(reason)
+    for (const { stored, reason } of latestOfEach(once, period, policy[period] ?? 0)) keep(stored, reason)
 
   const oldestFirst = newestFirst.reverse()
   return {
     keep: oldestFirst.flatMap((stored) => {
-      const found = reasons.get(stored)
-      return found ? [{ ...stored, reasons: found }] : []
+      const found = reasons.get(backupOf(stored))
+      return found ? [{ ...stored, reasons: [...found] }] : []
     }),
-    remove: oldestFirst.filter((stored) => !reasons.has(stored)),
-    misdated: [...misdated].filter((stored) => reasonsOf(stored).length === 1).length,
+    remove: oldestFirst.filter((stored) => !reasons.has(backupOf(stored))),
+    misdated: [...misdated].filter((stored) => reasons.get(backupOf(stored))?.size === 1).length,
     notes: [
       ...(future.length > 0 ? [`${describeFuture(future)}: ${keptForNothing(future)}`] : []),
       ...(before.length > 0 ? [`${describeBeforeParent(before)}: ${keptForNothing(before)}`] : []),
     ],
   }
 }
+
+/**
+ * Which backup a snapshot is of. While its tags are changed, and after that was cut off, there are two of one: they count as one,
+ * and stay or go together, since whoever changes the tags is about to remove either.
+ */
+const backupOf = ({ id, snapshot }: StoredSnapshot): string => `${snapshot.original ?? id} ${snapshot.tree}`
 
 /** As in restic: the latest snapshot of each of the last `count` periods, and the oldest of all while periods are still wanted. */
 function latestOfEach(

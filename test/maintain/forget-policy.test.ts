@@ -111,6 +111,19 @@ describe('rules', () => {
     ])
   })
 
+  test('two forms of one snapshot count as one, and stay or go together: one of them is about to be removed', () => {
+    const [first, second, third] = hours.slice(0, 3) as [StoredSnapshot, StoredSnapshot, StoredSnapshot]
+    const retagged = at(second.snapshot.timeMs, { tags: ['x'], original: second.id })
+    const repaired = at(second.snapshot.timeMs, { original: second.id, tree: '11' as ObjectId })
+    const planned = (snapshots: readonly StoredSnapshot[], policy: ForgetPolicy): string[] =>
+      planForget(snapshots, policy, { groupBy: [], nowMs: NOW })[0]!.keep.map(({ id }) => id)
+    expect(planned([first, second, retagged], { last: 1 })).toEqual([second.id, retagged.id])
+    expect(planned([first, second, retagged], { last: 2 })).toEqual([first.id, second.id, retagged.id])
+    expect(planned([first, second, retagged, third], { last: 1 })).toEqual([third.id])
+    expect(planned([second, retagged, third], { last: 1, tags: [['x']] })).toEqual([second.id, retagged.id, third.id])
+    expect(planned([first, second, repaired], { last: 1 })).toEqual([repaired.id])
+  })
+
   test('several reasons for one snapshot', () => {
     expect(kept([at('2026-01-01T00:00Z', { tags: ['a'] })], { last: 1, daily: 1, tags: [['a']] })).toEqual([
       ['2026-01-01T00:00', 'has tags a', 'last snapshot', 'daily snapshot'],

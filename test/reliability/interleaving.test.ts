@@ -9,6 +9,7 @@ import { DEFAULT_CUT_PARAMETERS, SEGMENT_BYTES } from '../../src/chunker/fastcdc
 import { decodeLock, encodeLock } from '../../src/format/lock.ts'
 import { check } from '../../src/maintain/check.ts'
 import { forget } from '../../src/maintain/forget.ts'
+import { planForget } from '../../src/maintain/forget-policy.ts'
 import { prune } from '../../src/maintain/prune.ts'
 import { retag } from '../../src/maintain/retag.ts'
 import { initRepository, openRepository, type Repository } from '../../src/repository/repository.ts'
@@ -69,6 +70,14 @@ const act = {
   'prune with a grace': (repository) => prune(repository, { ...EVERYTHING, graceMs: HOUR_MS }),
   'forget and prune': async (repository) => {
     await forgetAll(repository)
+    await prune(repository, EVERYTHING)
+  },
+  'forget by rules and prune': async (repository) => {
+    const groups = planForget(await listSnapshots(repository), { last: 1 }, { nowMs: Date.now() })
+    await forget(
+      repository,
+      groups.flatMap(({ remove }) => remove.map(({ id }) => id)),
+    )
     await prune(repository, EVERYTHING)
   },
   tag: async (repository) => {
@@ -134,6 +143,8 @@ const CASTS: readonly Cast[] = [
   { names: ['check', 'prune'], aheadMs: HOUR_MS },
   { names: ['tag', 'forget and prune'] },
   { names: ['tag', 'forget and prune'], aheadMs: HOUR_MS },
+  { names: ['tag', 'forget by rules and prune'] },
+  { names: ['forget by rules and prune', 'tag'] },
   { names: ['prune', 'prune'] },
   { names: ['prune', 'prune'], aheadMs: HOUR_MS },
 ]
