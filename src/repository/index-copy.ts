@@ -15,18 +15,21 @@ import { indexDamage } from './index-layout.ts'
  */
 const NAME = /^chainkeep-index-(.*)-(\d+)-[A-Za-z0-9]{6}$/
 
+/** To be followed by six letters or digits; tells whose it is. */
+const ownName = (): string => `chainkeep-index-${hostname()}-${process.pid}-`
+
 /** Makes an empty folder for a private index. Rejects DENIED, NO_SPACE, IO. */
 export async function makePrivateFolder(directory: string): Promise<string> {
-  const name = `chainkeep-index-${hostname()}-${process.pid}-`
+  const name = ownName()
   const beside = copiesOf(directory)
   if (!(await whyNotWritable(beside))) return await mkdtemp(join(beside, name))
-  await removeStaleFolders(tmpdir())
+  await removeStale(tmpdir())
   return await mkdtemp(join(tmpdir(), name))
 }
 
 /** What keeps files from being written in `directory`, if anything does. Makes it if it is missing. */
 export async function whyNotWritable(directory: string): Promise<ChainkeepError | undefined> {
-  const probe = join(directory, `probe-${randomBytes(8).toString('hex')}`)
+  const probe = join(directory, ownName() + randomBytes(3).toString('hex'))
   try {
     makeDirectories(directory)
     await writeFile(probe, Buffer.alloc(PROBE_BYTES))
@@ -41,8 +44,10 @@ export async function whyNotWritable(directory: string): Promise<ChainkeepError 
 /** Enough to find a full disk. */
 const PROBE_BYTES = 64 * 1024
 
-/** Removes what dead processes have left beside the index in `directory`. */
-export const removeStaleCopies = (directory: string): Promise<void> => removeStaleFolders(copiesOf(directory))
+/** Removes what dead processes have left beside the index in `directory`, and in it. */
+export async function removeStaleCopies(directory: string): Promise<void> {
+  for (const folder of [copiesOf(directory), directory]) await removeStale(folder)
+}
 
 const copiesOf = (directory: string): string => `${directory}-copies`
 
@@ -85,7 +90,7 @@ async function unlessGone(copying: Promise<void>): Promise<void> {
   })
 }
 
-async function removeStaleFolders(parent: string): Promise<void> {
+async function removeStale(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => [])
   for (const name of names) {
     const path = join(parent, name)

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, watch } from 'node:fs'
 import { mkdir, open, readdir, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Level } from 'level'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ID_BYTES } from '../../src/base/ids.ts'
 import type { ObjectKind } from '../../src/format/object.ts'
+import { whyNotWritable } from '../../src/repository/index-copy.ts'
 import { ObjectIndex, type OpenIndexOptions } from '../../src/repository/object-index.ts'
 import { MemoryBackend, type SyntheticPack, syntheticIds, syntheticPack } from '../helpers/synthetic-packs.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -376,7 +377,7 @@ describe('a second one at the same time', () => {
     expect(here.notices).toEqual([`the index in ${here.directory} is in use: building one from 3 packs`])
   })
 
-  test('the copies of dead processes are removed', async () => {
+  test('the copies of dead processes are removed, and what they tried to write', async () => {
     await using here = await fixture()
     const copies = `${here.directory}-copies`
     const dead = spawn(process.execPath, ['--version'])
@@ -387,8 +388,22 @@ describe('a second one at the same time', () => {
       elsewhere: 'chainkeep-index-other.host-1-aaaaaa',
     }
     for (const name of Object.values(names)) await mkdir(join(copies, name, 'lost'), { recursive: true })
+    const tried = `chainkeep-index-${hostname()}-${dead.pid}-0123af`
+    await mkdir(here.directory, { recursive: true })
+    for (const folder of [copies, here.directory]) await writeFile(join(folder, tried), 'to see whether it can')
     await using _index = await here.open()
     expect((await readdir(copies)).sort()).toEqual([names.alive, names.elsewhere].sort())
+    expect(await readdir(here.directory)).not.toContain(tried)
+  })
+
+  test('where something can be written is tried under a name by which it is removed, should the process die', async () => {
+    await using here = await fixture()
+    const names = new Set<string | null>()
+    const watcher = watch(dirname(here.directory), (_, name) => names.add(name))
+    using _watching = { [Symbol.dispose]: () => watcher.close() }
+    expect(await whyNotWritable(dirname(here.directory))).toBeUndefined()
+    await vi.waitFor(() => expect(names.size).toBe(1))
+    expect([...names][0]).toMatch(new RegExp(`^chainkeep-index-${hostname()}-${process.pid}-[A-Za-z0-9]{6}$`))
   })
 })
 
