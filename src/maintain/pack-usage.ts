@@ -34,6 +34,10 @@ export class UsageCounter {
     used.bytes += RECORD_HEADER_BYTES + location.storedLength + PACK_ENTRY_BYTES
   }
 
+  isUsed(pack: PackId): boolean {
+    return this.#used.has(pack)
+  }
+
   usageOf({ id, packClass, bytes, objects }: IndexedPack): PackUsage {
     const used = this.#used.get(id)
     return { id, packClass, bytes, objects, usedObjects: used?.objects ?? 0, usedBytes: used?.bytes ?? 0 }

@@ -188,7 +188,7 @@ async function runPlan(
     if (graceMs === 0) await carryOut(pruning, records)
   }
   await carryOut(pruning, due)
-  await condemnNow(remove)
+  await condemnNow(remove.filter(({ id }) => !needed.usage.isUsed(id))) // it has looked at new snapshots
   for (const groups of batches(rewrite, graceMs === 0 ? BATCH_BYTES : Number.POSITIVE_INFINITY)) {
     await rewritePacks(pruning, groups)
     await condemnNow(groups.flatMap(({ packs }) => packs))

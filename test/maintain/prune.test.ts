@@ -185,6 +185,31 @@ test('removes what interrupted runs have left in tmp, once it is certain that no
   expect((await check(it.repository)).notes).toEqual([])
 })
 
+test('lets stay what a backup has stored and published since the plan was made, and what it has come to need', async () => {
+  await using it = await openMaintaining()
+  const [first, gone] = [await it.store({ a: big('first') }), await it.store({ b: big('second') })]
+  await it.store({ c: big('third') })
+  await forget(it.repository, [first.id])
+  await prune(it.repository, { ...EVERYTHING, graceMs: 1e9 })
+  expect(it.list('condemned')).toHaveLength(1) // whoever prunes next begins with that, and then looks for new snapshots
+  await forget(it.repository, [gone.id])
+
+  const { backend } = it.repository
+  const { list } = backend
+  const published: StoredSnapshot[] = []
+  backend.list = async function* (kind) {
+    yield* list.call(backend, kind)
+    if (kind !== 'snapshots') return
+    backend.list = list
+    published.push(await it.store({ b: big('second'), d: big('fourth') }))
+  }
+  await prune(it.repository, EVERYTHING)
+  expect(it.list('condemned')).toEqual([])
+  const repository = await it.reopen()
+  expect(await check(repository, { readData: 'all' })).toMatchObject({ problems: [], snapshots: 2 })
+  expect(Object.keys(await contentsOf(repository, published[0]!))).toEqual(['/b', '/d'])
+})
+
 test('is stopped by its signal', async () => {
   await using it = await openMaintaining()
   const [first, , third] = await storeThree(it)
