@@ -1,6 +1,7 @@
 import { constants, type Dirent } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { ChainkeepError, errnoOf } from '../base/errors.ts'
+import { writeGroups } from '../base/writing.ts'
 import type { ByteRange, FileStat } from './backend.ts'
 
 /**
@@ -103,15 +104,18 @@ export const nodeFileSystem: FileSystem = {
   },
 }
 
-/** `writev` may write less than it was given, and takes at most 1024 parts. */
 async function writeAll(handle: fs.FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  for (const group of writeGroups(parts)) await writeGroup(handle, group)
+}
+
+/** `writev` may write less than it was given. */
+async function writeGroup(handle: fs.FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   let rest = parts.filter((part) => part.length > 0)
   while (rest.length > 0) {
-    const batch = rest.slice(0, 1024)
-    let { bytesWritten } = await handle.writev(batch)
+    let { bytesWritten } = await handle.writev(rest)
     if (bytesWritten === 0) throw new ChainkeepError('IO', 'the file system wrote nothing')
     let whole = 0
-    while (whole < batch.length && bytesWritten >= batch[whole]!.length) bytesWritten -= batch[whole++]!.length
+    while (whole < rest.length && bytesWritten >= rest[whole]!.length) bytesWritten -= rest[whole++]!.length
     rest = rest.slice(whole)
     if (bytesWritten > 0) rest[0] = rest[0]!.subarray(bytesWritten)
   }
