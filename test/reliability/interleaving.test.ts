@@ -39,8 +39,8 @@ let source: string
 let worlds = 0
 
 /**
- * Two snapshots, the first of which is forgotten: of the pack of its chunks only some are needed. What was in it and is not
- * needed is in the source again.
+ * Three snapshots, of which the last is left. A prune has copied what it needs of the first one's pack, and condemned that: it is
+ * due. The second one's pack holds nothing that is needed. What was in either is in the source again.
  */
 beforeAll(async () => {
   place = makePlace()
@@ -52,14 +52,17 @@ beforeAll(async () => {
   await initRepository(prepared, environment, { chunker })
   await using repository = await openRepository(prepared, environment)
   writeFileSync(join(source, 'kept'), seededBytes('kept', 5000))
-  writeFileSync(join(source, 'gone'), seededBytes('gone', 6000))
-  await act.backup(repository)
-  rmSync(join(source, 'gone'))
-  writeFileSync(join(source, 'new'), seededBytes('new', 7000))
-  await act.backup(repository)
-  const [first] = await listSnapshots(repository)
+  for (const name of ['first', 'second', 'third']) {
+    writeFileSync(join(source, name), seededBytes(name, 6000))
+    await act.backup(repository)
+    if (name !== 'third') rmSync(join(source, name))
+  }
+  const [first, second] = await listSnapshots(repository)
   await forget(repository, [first!.id])
-  writeFileSync(join(source, 'back'), seededBytes('gone', 6000))
+  await act['prune with a grace'](repository)
+  for (const [path, time] of prepared.times) prepared.times.set(path, time - 2 * HOUR_MS)
+  await forget(repository, [second!.id])
+  for (const name of ['first', 'second']) writeFileSync(join(source, `${name} again`), seededBytes(name, 6000))
 })
 afterAll(() => place[Symbol.asyncDispose]())
 
@@ -152,7 +155,7 @@ const CASTS: readonly Cast[] = [
 const describeCast = ({ names: [first, second], aheadMs }: Cast): string =>
   aheadMs === undefined ? `${first}, ${second}` : `${first}, ${second} that takes it for dead`
 
-const SAMPLES = 4
+const SAMPLES = 3
 const MAX_FAULTS = 10
 /** The fractional part of the golden ratio: multiples of it, modulo 1, lie far from one another. */
 const GOLDEN = 0.618033988749895
