@@ -8,7 +8,7 @@ const NOTICES = [
   /^no full snapshot of these paths is left: this one is made full$/,
   /^a backup of these paths did not finish: what it has read and stored is not read again$/,
   /^(?:snapshot \S+ \(\S+\) is|\d+ snapshots, such as \S+ \(\S+\), are) dated (?:in the future|before what .*): \S.*$/,
-  /^(?:one pack holds|\d+ packs hold) nothing that a snapshot needs; "chainkeep prune" frees the space$/,
+  /^(?:one|\d+) .+; "chainkeep prune" frees the space$/,
   /^(?:one pack lacks|\d+ packs lack) the parity that is wanted; /,
   /^building the index from (?:one pack|\d+ packs)$/,
   /^the(?:re is no)? index in \S+ (?:yet|is in use): building one from (?:one pack|\d+ packs)$/,
