@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Command } from 'commander'
 import { loadAddon } from '../src/native/kernel.ts'
+import { raceChecksum } from './micro/checksum.ts'
 import { raceCompress } from './micro/compress.ts'
 import { raceHash } from './micro/hash.ts'
 import { raceIndex } from './micro/index.ts'
@@ -14,11 +15,11 @@ import { type MicroTable, renderTable } from './micro/table.ts'
 import { commandLine, parseCount, parseNames } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
-const PARTS = ['scan', 'hash', 'compress', 'parity', 'protecting', 'packs', 'index'] as const
+const PARTS = ['scan', 'hash', 'checksum', 'compress', 'parity', 'protecting', 'packs', 'index'] as const
 
 const program = new Command('npm run bench:micro --')
   .description(
-    'Measures finding cuts, hashing, compressing, parity, packs and the index, by every implementation there is; and what parity costs.',
+    'Measures finding cuts, hashing, checksums, compressing, parity, packs and the index, by every implementation there is; and what parity costs.',
   )
   .option('--only <parts>', `some of ${PARTS.join(',')}`, parseNames(PARTS), [...PARTS])
   .option('--objects <number>', 'how many the index has', parseCount, 1_000_000)
@@ -33,6 +34,7 @@ const addon = loadAddon()
 const races: Record<(typeof PARTS)[number], () => Promise<MicroTable>> = {
   scan: () => raceScan(addon, options),
   hash: () => raceHash(addon, options),
+  checksum: () => raceChecksum(addon, options),
   compress: () => raceCompress(options),
   parity: () => raceParity(addon, options),
   protecting: () => measureProtecting(dir, quick ? 100e6 : 500e6, options.rounds),
