@@ -24,8 +24,8 @@ export async function verifyTables(directory: string, original: string = directo
   for (const { name, line, size } of await listTables(directory)) {
     if (trusted.has(line)) continue
     if (size > MAX_TABLE_BYTES) throw indexDamage(`a table of ${size} bytes, ${name}`)
-    const bytes = await readFile(join(directory, name))
-    if (isFinished(bytes)) verifyTable(bytes, name)
+    const bytes = await unlessGone(readFile(join(directory, name)))
+    if (bytes && isFinished(bytes)) verifyTable(bytes, name)
   }
 }
 
@@ -49,16 +49,23 @@ async function readVerified(directory: string): Promise<ReadonlySet<string>> {
 }
 
 async function listTables(directory: string): Promise<{ name: string; line: string; size: number }[]> {
-  const names = await readdir(directory).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
-    return []
-  })
+  const names = (await unlessGone(readdir(directory))) ?? []
   const tables: { name: string; line: string; size: number }[] = []
   for (const name of names.filter((each) => TABLE.test(each))) {
-    const { ino, size, mtimeMs } = await stat(join(directory, name))
-    tables.push({ name, line: `${ino} ${size} ${mtimeMs}`, size })
+    const found = await unlessGone(stat(join(directory, name)))
+    if (found) tables.push({ name, line: `${found.ino} ${found.size} ${found.mtimeMs}`, size: found.size })
   }
   return tables
+}
+
+/** Whoever has the index open removes tables that it has put together into others. */
+async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    return undefined
+  }
 }
 
 /**

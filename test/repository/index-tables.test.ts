@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
@@ -64,6 +64,11 @@ test('a table that is being written, or was when its writer was killed, is no da
   await level.open()
   expect(await level.keys().all()).toHaveLength(300)
   await level.close()
+})
+
+test('a table that goes while it is looked for is no damage', async () => {
+  symlinkSync('nowhere', join(tmp.path, '000098.ldb')) // listed, and not there
+  await verifyTables(tmp.path)
 })
 
 test('a folder that is not there has no tables', async () => {
