@@ -1,3 +1,4 @@
+import { isComplete } from '../form.ts'
 import type { Outcome } from './program.ts'
 import type { Act } from './verbs.ts'
 
@@ -13,6 +14,8 @@ const NOTICES = [
   /^building the index from (?:one pack|\d+ packs)$/,
   /^the(?:re is no)? index in \S+ (?:yet|is in use): building one from (?:one pack|\d+ packs)$/,
 ]
+/** Costs time, and nothing else: found by hours of the complete form, not by luck in the short one. */
+const COSTLY = /^the index in \S+ (?:cannot be used|is damaged) \(.*\): building one from (?:one pack|\d+ packs)$/
 const LOST_ITS_LOCK = /^this process was taken for dead, since its lock was not renewed for half an hour; try again$/
 
 /** What is wrong with the way in which a process has ended, and with what it has said, in words. */
@@ -23,6 +26,7 @@ export function faultsIn(outcome: Outcome, act: Act): string[] {
   if (signal && signal !== cut) faults.push(`it ends with ${signal}`)
   for (const { type, text } of messages) {
     if (type === 'notice' && NOTICES.some((each) => each.test(text))) continue
+    if (type === 'notice' && !isComplete && COSTLY.test(text)) continue
     if (type === 'exit_error' && code !== 0 && mayFailSo(text, outcome, act)) continue
     faults.push(`it says: ${text}`)
   }
