@@ -184,11 +184,13 @@ describe('in whatever order the calls of two come, nothing is lost, and nothing 
 
 const someOf = (count: number, i: number): number => Math.floor((((i + 1) * GOLDEN) % 1) * count)
 
-/** After how many calls of the first so many of the second come; then the first goes on to its end, and the second to its. */
+/**
+ * After how many calls of the first so many of the second come, up to all of them; then the first goes on to its end, and the
+ * second to its. How many they make depends on the order.
+ */
 function ordersOf([first, second]: readonly [number, number]): [number, number][] {
-  return Array.from({ length: first }, (_, i) => i).flatMap((i) =>
-    Array.from({ length: second }, (_, j): [number, number] => [i, j + 1]),
-  )
+  const counts = [...Array.from({ length: second }, (_, j) => j + 1), Number.POSITIVE_INFINITY]
+  return Array.from({ length: first }, (_, i) => i).flatMap((i) => counts.map((j): [number, number] => [i, j]))
 }
 
 /** Plays it in a world of its own, and judges that; answers how many calls each has made. */
