@@ -133,12 +133,13 @@ export async function* planReads(
     const isRead = stats.isFile() && !isLink
     const kept = isRead && trustCache && cached ? await findKept?.(path, stats, cached) : undefined
     const parts = isRead ? reader.partsOf(Number(stats.size), kept?.end) : []
+    // Small ones before it are not to wait behind it: whoever reads these items may stop among its segments to wait for them.
+    if (stats.size > SMALL_BYTES) await reader.flush()
     yield { ...event, cached, segments: parts.length, kept, isLink }
     for (const part of parts) {
       throwIfInterrupted(signal) // one large file may take minutes
       yield { type: 'segment', ...(await reader.begin(path, part, stats)) }
     }
-    if (stats.size > SMALL_BYTES) await reader.flush() // small ones before it are not to wait behind it
   }
 }
 

@@ -36,6 +36,10 @@ export function tellRepairedPacks(output: Output, repaired: readonly RepairedPac
   output.json({ message_type: 'summary', dry_run: dryRun || undefined, packs_repaired: repaired.length })
   if (repaired.length === 0) output.info('no pack is damaged')
   else output.info(`${countOf(repaired.length, 'pack')} ${dryRun ? 'would be repaired' : 'repaired'}`)
+  if (!dryRun && repaired.some(({ lost, healed, parityOnly }) => lost !== 0 && healed === undefined && !parityOnly))
+    output.info(
+      'the next backup stores again what the source still has; then "chainkeep repair snapshots" leaves out what stays lost',
+    )
   return EXIT.done
 }
 

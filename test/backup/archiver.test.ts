@@ -152,6 +152,15 @@ describe('what is captured', () => {
     expect(snapshot.summary.chunksAdded).toBeLessThan(5)
   })
 
+  test('a small file before a huge one is not waited for while it waits to be sent', async () => {
+    write('a', 'x')
+    write('huge', '')
+    truncateSync(join(source, 'huge'), 80 * 2 ** 30) // of more segments than are planned ahead
+    const { nodes } = await run({}, () => Date.now() + 3600_000)
+    expect(nodes.get('huge')).toMatchObject({ size: 80 * 2 ** 30 })
+    expect(nodes.get('a')).toMatchObject({ size: 1 })
+  })
+
   test('a socket is left out with a notice', async () => {
     const server = createServer().listen(join(source, 'socket'))
     await new Promise((resolve) => server.once('listening', resolve))

@@ -50,7 +50,11 @@ counted for nothing; only their ids remove them.`,
     countOption('-w, --keep-weekly <n>', 'the same of weeks'),
     countOption('-m, --keep-monthly <n>', 'the same of months'),
     countOption('-y, --keep-yearly <n>', 'the same of years'),
-    parsedOption('--keep-within <duration>', 'all younger than this, such as 1y6m7d12h', parseDuration),
+    parsedOption(
+      '--keep-within <duration>',
+      'all made in this time before the latest one, such as 1y6m7d12h',
+      parseDuration,
+    ),
     repeatableOption('--keep-tag <tag,...>', 'all with these tags (may be repeated)'),
     groupOption('-g, --group-by <keys>', 'apply the rules to snapshots that agree in these').default(
       ['host', 'paths'],

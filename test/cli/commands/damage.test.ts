@@ -128,7 +128,9 @@ describe('repair', () => {
       { message_type: 'pack', pack_class: 'data', lost: 1 },
       { message_type: 'summary', dry_run: true, packs_repaired: 1 },
     ])
-    expect((await run(['repair', 'packs'])).stdout).toMatch(/: \d+ saved, 1 lost\n1 pack repaired\n$/)
+    expect((await run(['repair', 'packs'])).stdout).toMatch(
+      /: \d+ saved, 1 lost\n1 pack repaired\nthe next backup stores again .* "chainkeep repair snapshots" .*\n$/,
+    )
     expect((await run(['check'])).code).toBe(1)
     const planned = await run(['repair', 'snapshots', '-n'])
     expect(planned.stdout).toMatch(/would be repaired: 1 entry damaged/)
