@@ -14,6 +14,7 @@ export function renderReport(results: Results, plots: readonly string[]): string
     '## Goals',
     'What chainkeep is to reach, and what it reached in this run. Where it only says borg, the better of both counts.',
     renderGoals(results),
+    'Where the time goes, and what stands in the way of the others: [docs/SPEED.md](../docs/SPEED.md).',
     ...plots.map((path) => `![${path.replace(/^.*\/|\.svg$/g, '')}](${path})`),
     '## Conditions',
     [...machine, `- \`${command}\``].join('\n'),
