@@ -59,18 +59,28 @@ export interface DamagedSnapshot extends StoredSnapshot {
 /**
  * Looks for damage, and changes nothing but the index, if that is wrong. Every snapshot, tree and list is read, and every
  * pack's trailer; data only if asked for. Damage is reported, not thrown, as are packs that the operating system cannot read.
- * What a prune moves or frees meanwhile is no damage: if packs have gone, it looks again.
+ * What a prune moves or frees meanwhile is no damage: if packs or snapshots have gone, it looks again.
  */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckReport> {
   await using _lock = await repository.lock('read')
   for (let looks = 1; ; looks++) {
+    const snapshots = await snapshotNames(repository)
     const report = await look(repository, options)
-    if (report.healthy || looks === MAX_LOOKS || !(await packsHaveGone(repository))) return report
+    if (report.healthy || looks === MAX_LOOKS) return report
+    const left = await snapshotNames(repository)
+    const areForgotten = [...snapshots].some((name) => !left.has(name)) // by who took this process for dead, perhaps
+    if (!areForgotten && !(await packsHaveGone(repository))) return report
   }
 }
 
 /** A prune that could outrun so many looks would have to free packs during each of them. */
 const MAX_LOOKS = 3
+
+async function snapshotNames({ backend }: Repository): Promise<Set<string>> {
+  const names = new Set<string>()
+  for await (const name of backend.list('snapshots')) names.add(name)
+  return names
+}
 
 /** Whether packs are gone that the index knows: it was compared with them when the look began. */
 async function packsHaveGone(repository: Repository): Promise<boolean> {

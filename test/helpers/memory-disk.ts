@@ -105,6 +105,7 @@ export function memoryDisk(start: DiskImage, options: DiskOptions = {}): MemoryD
     },
     async stat(path) {
       await pause()
+      if (directories.has(path)) return { size: 0, modifiedMs: 0 }
       const { bytes, modifiedMs } = find('stat', path)
       return { size: bytes.length, modifiedMs }
     },
