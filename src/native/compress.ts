@@ -153,8 +153,8 @@ const WORTHWHILE_RATIO = 0.97
 const BETTER_RATIO = 0.9
 /** How much of a stream the decisions hold for. */
 const PROBE_BYTES = 4 * 2 ** 20
-/** Files that are smaller than this are not block files: looking for a key in many would take a while. */
-const LEAST_KEYED_BYTES = 16_384
+/** Files that are smaller than this are not block files. */
+const LEAST_KEYED_BYTES = 4096
 const TARGET_TOO_SMALL = 'Destination buffer is too small' // zstd's name of ZSTD_error_dstSize_tooSmall
 
 const require: NodeJS.Require = createRequire(import.meta.url)
