@@ -81,6 +81,14 @@ export class CborMap {
     return this.#map.has(key)
   }
 
+  /** Throws UNSUPPORTED unless `version` is 1, the only one there is of `what` this is. */
+  requireVersion(what: string): void {
+    const version = this.integer('version')
+    if (version === 1) return
+    const message = `${this.#file}: ${what} of version ${version}; this chainkeep knows 1: use a newer one`
+    throw new ChainkeepError('UNSUPPORTED', message, { version })
+  }
+
   /** A safe integer from `min` to `max`. */
   integer(key: string | number, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.#map.get(key)

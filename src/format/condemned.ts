@@ -1,4 +1,3 @@
-import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, idBytes, type PackId, packIdAt, type SnapshotId, snapshotIdAt } from '../base/ids.ts'
 import { CborMap, cborMap, decodeCbor, encodeCbor } from './cbor.ts'
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts'
@@ -46,13 +45,7 @@ export function encodeCondemned({ stage, timeMs, host, pid, data, meta, snapshot
 /** Strict inverse. Throws TRUNCATED, BAD_FORMAT or CORRUPT for damage, UNSUPPORTED for a newer version. */
 export function decodeCondemned(bytes: Uint8Array, file: string): Condemned {
   const map = new CborMap(decodeCbor(decodeEnvelope(SIGNATURE, bytes, file), file), file)
-  const version = map.integer('version')
-  if (version !== 1)
-    throw new ChainkeepError(
-      'UNSUPPORTED',
-      `${file}: a record of version ${version}; this chainkeep knows 1: use a newer one`,
-      { version },
-    )
+  map.requireVersion('a record')
   const code = map.integer('stage')
   return {
     stage: code === 1 ? 'condemned' : code === 2 ? 'sentenced' : map.fail('stage', '1 or 2'),

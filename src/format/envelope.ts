@@ -3,7 +3,7 @@ import { ChainkeepError } from '../base/errors.ts'
 import { sha3_256 } from '../native/hash.ts'
 
 /**
- * What a file that is one map is wrapped in: FORMAT.md §2, §9.
+ * What a file that is one map is wrapped in: FORMAT.md §2, §9, §14.
  *
  *     file = signature (8) | u32 length | body (CBOR map) | SHA3-256 of everything before
  */

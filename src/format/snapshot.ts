@@ -1,5 +1,4 @@
 import { ByteReader, type ByteString, fromByteString, toByteString } from '../base/bytes.ts'
-import { ChainkeepError } from '../base/errors.ts'
 import { idBytes, type ObjectId, objectIdAt, type SnapshotId, snapshotIdAt } from '../base/ids.ts'
 import type { Compressor } from '../native/compress.ts'
 import { CborMap, cborMap, decodeCbor, encodeCbor } from './cbor.ts'
@@ -107,7 +106,7 @@ export function decodeSnapshot(bytes: Uint8Array, id: SnapshotId, file: string):
   const plain = openStored(header, stored, file, 0)
   if (snapshotIdAt(hashObject('snapshot', plain)) !== id)
     throw corrupt(file, 0, 'a snapshot that is not what its name says')
-  return snapshotFromMap(new CborMap(decodeCbor(plain, file), file), file)
+  return snapshotFromMap(new CborMap(decodeCbor(plain, file), file))
 }
 
 function snapshotToMap(snapshot: Snapshot): Map<string | number, unknown> {
@@ -133,17 +132,11 @@ function snapshotToMap(snapshot: Snapshot): Map<string | number, unknown> {
   ])
 }
 
-function snapshotFromMap(map: CborMap, file: string): Snapshot {
-  const version = map.integer('version')
-  if (version !== 1)
-    throw new ChainkeepError(
-      'UNSUPPORTED',
-      `${file}: a snapshot of version ${version}; this chainkeep knows 1: use a newer one`,
-      { version },
-    )
+function snapshotFromMap(map: CborMap): Snapshot {
+  map.requireVersion('a snapshot')
   const kind = map.text('kind')
   return {
-    version,
+    version: 1,
     timeMs: map.integer('time', -MAX_TIME_MS, MAX_TIME_MS),
     kind: SNAPSHOT_KINDS.find((known) => known === kind) ?? map.fail('kind', 'a kind of snapshot'),
     tree: objectIdAt(map.id('tree')),

@@ -1,6 +1,6 @@
 import { copyFileSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { basename } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { isCode } from '../../src/base/errors.ts'
 import { parsePackId } from '../../src/base/ids.ts'
 import { type CheckReport, check } from '../../src/maintain/check.ts'
@@ -250,6 +250,24 @@ test('every flipped byte of every pack is found', async () => {
     it.change(file, () => sound)
   }
   expect((await check(it.repository, ALL)).healthy).toBe(true)
+})
+
+test('a snapshot that goes with its packs while it is looked at is no damage', async () => {
+  await using it = await openMaintaining()
+  await it.store({ own: seededBytes('forgotten', 5000) }, { timeMs: 1 })
+  const files = [...it.list('data'), ...it.list('meta'), ...it.list('snapshots')]
+  await it.store({ own: seededBytes('kept', 5000) }, { timeMs: 2 })
+  const repository = await it.reopen()
+  const { backend } = repository
+  const list = backend.list.bind(backend)
+  let isGone = false
+  vi.spyOn(backend, 'list').mockImplementation(async function* (kind) {
+    if (kind === 'data' && !isGone) for (const file of files) rmSync(it.pathOf(file))
+    isGone ||= kind === 'data' // after the snapshots were listed, before the index is compared with the packs
+    yield* list(kind)
+  })
+  expect(await check(repository)).toMatchObject({ problems: [], snapshots: 1 })
+  expect(isGone).toBe(true)
 })
 
 test('an index that is wrong is built again', async () => {
