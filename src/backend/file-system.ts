@@ -3,14 +3,15 @@ import * as fs from 'node:fs/promises'
 import { ChainkeepError, errnoOf } from '../base/errors.ts'
 import { writeGroups } from '../base/writing.ts'
 import type { ByteRange, FileStat } from './backend.ts'
+import { DirectFile, openDirect } from './direct-file.ts'
 
 /**
  * The seam that every file call of the store goes through, so that tests can record, fail and reorder them.
  * Errors are those of node:fs; the backend turns them into ours.
  */
 export interface FileSystem {
-  /** Creates a file that must not exist. */
-  create(path: string): Promise<NewFile>
+  /** Creates a file that must not exist. If much is to come, `isLarge` is of use. */
+  create(path: string, isLarge?: boolean): Promise<NewFile>
   /** Reads `length` bytes at `offset`, fewer only at the end of the file; without a range, all of it. See ByteRange for where to. */
   read(path: string, range?: ByteRange): Promise<Uint8Array>
   stat(path: string): Promise<FileStat>
@@ -38,8 +39,10 @@ export interface NewFile {
 
 /** The real one. */
 export const nodeFileSystem: FileSystem = {
-  async create(path) {
+  async create(path, isLarge = false) {
     const handle = await fs.open(path, 'wx', 0o600)
+    const direct = isLarge ? await openDirect(path) : undefined
+    if (direct) return new DirectFile(handle, direct)
     return {
       write: (parts) => writeAll(handle, parts),
       sync: () => handle.datasync(),

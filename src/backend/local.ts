@@ -80,7 +80,7 @@ class LocalBackend implements Backend {
     const refuse = (error: unknown): never => {
       throw fileError(`cannot write a new file to ${join(this.location, kind)}`, error, { kind })
     }
-    const file = await this.#begin().catch(refuse)
+    const file = await this.#begin(SPREAD.has(kind)).catch(refuse)
     return {
       append: (parts) => file.append(parts).catch(refuse),
       publish: (name) =>
@@ -93,10 +93,11 @@ class LocalBackend implements Backend {
     }
   }
 
-  async #begin(): Promise<TemporaryFile> {
+  async #begin(isLarge = false): Promise<TemporaryFile> {
     const folder = join(this.location, 'tmp')
     try {
-      return await TemporaryFile.create(this.#files, join(folder, this.writer + randomBytes(16).toString('hex')))
+      const name = this.writer + randomBytes(16).toString('hex')
+      return await TemporaryFile.create(this.#files, join(folder, name), isLarge)
     } catch (error) {
       throw errnoOf(error) === 'ENOENT' ? missingFolder(folder, error) : error
     }

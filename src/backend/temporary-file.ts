@@ -15,8 +15,8 @@ export class TemporaryFile {
     this.#file = file
   }
 
-  static async create(files: FileSystem, path: string): Promise<TemporaryFile> {
-    return new TemporaryFile(files, path, await files.create(path))
+  static async create(files: FileSystem, path: string, isLarge: boolean): Promise<TemporaryFile> {
+    return new TemporaryFile(files, path, await files.create(path, isLarge))
   }
 
   /** One call after another, in the order of the calls. Once one has failed, so do all that follow. */

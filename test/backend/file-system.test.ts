@@ -20,10 +20,10 @@ describe('the real file system', () => {
     }
   })
 
-  test('writes more than one call takes', async () => {
+  test.each([false, true])('writes more than one call takes (expected to: %s)', async (isLarge) => {
     await using tmp = await temporaryDirectory()
     const part = seededBytes('large', 2 ** 22)
-    const file = await files.create(join(tmp.path, 'file'))
+    const file = await files.create(join(tmp.path, 'file'), isLarge)
     await file.write(new Array(20).fill(part))
     await file.close()
     expect((await files.stat(join(tmp.path, 'file'))).size).toBe(20 * 2 ** 22)

@@ -51,7 +51,8 @@ export function faultyFileSystem(
   }
 
   const files: FileSystem = {
-    create: (path) => watch({ name: 'create', path }, async () => watchFile(await real.create(path), path)),
+    create: (path, isLarge) =>
+      watch({ name: 'create', path }, async () => watchFile(await real.create(path, isLarge), path)),
     read: async (path, range) => {
       const isShort = failure({ name: 'read', path }, calls.length) === SHORT_READ
       const bytes = await watch({ name: 'read', path }, () => real.read(path, range))
