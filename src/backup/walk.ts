@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs'
 import { type ByteString, fromByteString, joinPath, pathForFs } from '../base/bytes.ts'
+import { errnoOf } from '../base/errors.ts'
 import type { PathMatcher } from '../repository/path-patterns.ts'
 
 /** What the walk comes by, depth first, each directory's names in bytewise order. */
@@ -61,9 +62,7 @@ class Walker {
 
   constructor(options: WalkOptions) {
     this.#options = options
-    this.#leaveOut = options.leaveOut.flatMap(
-      (path) => statSync(fromByteString(path), { bigint: true, throwIfNoEntry: false }) ?? [],
-    )
+    this.#leaveOut = options.leaveOut.flatMap((path) => lookThroughLinks(path) ?? [])
   }
 
   /** `path` is above the sources, or one of them. */
@@ -163,3 +162,13 @@ class Walker {
 }
 
 const LSTAT_OPTIONS = { bigint: true } as const
+
+/** Nothing for what cannot be looked at, or cannot be there, as below a file: the walk will not come to it either. */
+function lookThroughLinks(path: ByteString): BigIntStats | undefined {
+  try {
+    return statSync(fromByteString(path), { bigint: true })
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+}

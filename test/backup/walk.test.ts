@@ -200,6 +200,14 @@ describe('leaves out', () => {
     }
   })
 
+  test('nothing for a path that leads nowhere', () => {
+    directory('s')
+    for (const name of ['s/f', 's/g']) file(name)
+    symlinkSync('loop', join(tmp.path, 'loop'))
+    const leaveOut = [at('s/f/below/a/file'), at('loop/x'), at('gone'), at(`s/${'long'.repeat(100)}`)]
+    expect(outline(walk([at('s')], { leaveOut }))).toEqual(['s/', 's/f', 's/g', '/s'])
+  })
+
   test('what lies on other file systems, whose mount points stay', (context) => {
     const other = lstatSync('/dev/shm', { throwIfNoEntry: false })
     if (!other?.isDirectory() || other.dev === lstatSync('/dev').dev) return context.skip()

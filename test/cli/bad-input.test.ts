@@ -271,6 +271,16 @@ describe('the target', () => {
   })
 })
 
+test('a cache folder that cannot be: nothing is remembered, and the rest works', async () => {
+  await run(['init'])
+  for (const cache of ['node/file', 'node/file/below']) {
+    const { code, stderr } = await run(['backup', 'node', '--cache-dir', cache])
+    expect(code).toBe(0)
+    expect(stderr).toContain('chainkeep: cannot remember the files for the next backup (it is not a directory)')
+    expect((await run(['restore', 'latest', '-t', 'restored', '--cache-dir', cache])).code).toBe(0)
+  }
+})
+
 test('interrupted: the code says so, and the next run goes on', async () => {
   await run(['init'])
   const stop = new AbortController()
