@@ -22,7 +22,7 @@ import { READ_BYTES } from './window.ts'
  * special files and the metadata of directories. Whatever fails is reported by name and the rest goes on; a file that
  * cannot be restored whole is removed, unless it was there before.
  *
- * Rejects USAGE, NOT_FOUND (no such path in the snapshot), REFUSED, NO_SPACE, DENIED (the target takes no files),
+ * Rejects USAGE, NOT_FOUND (no such path in the snapshot, or a folder of the repository is gone), REFUSED, NO_SPACE, DENIED (the target takes no files),
  * INTERRUPTED. After any of these the same call goes on where this one ended. Memory: see `restoreFiles`.
  */
 export async function restore(
@@ -32,6 +32,7 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { dryRun = false, overwrite = 'always', threads = availableParallelism() } = options
   await using _lock = await repository.lock('read')
+  await repository.index() // where that fails nothing can be restored, and no file is to blame
   const selection = createSelection(options.include, options.exclude)
   const source = await findSource(repository.load, snapshot.tree, options.path ?? ('/' as ByteString))
   const target = findTarget(options.target)

@@ -94,3 +94,13 @@ test('what cannot be restored is named, the rest is, and the code is 1', async (
   expect(stderr).toContain(`chainkeep: ${tmp.path}/node/wallet.dat: `)
   expect(stdout).toMatch(/\n2 failures: see above\n$/)
 })
+
+test('a repository without one of its folders restores nothing, and is told of once', async () => {
+  rmSync(join(tmp.path, 'repository/data'), { recursive: true })
+  for (const more of [[], ['--dry-run'], ['--include', 'wallet.dat']]) {
+    const { code, stdout, stderr } = await run(['restore', 'latest', '-t', 'out', ...more])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(redact(stderr, tmp.path)).toMatch(/^chainkeep: \/TMP\/repository\/data is missing: [^\n]*\n$/)
+  }
+  expect(readdirSync(tmp.path)).not.toContain('out')
+})
