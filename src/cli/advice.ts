@@ -1,4 +1,4 @@
-import type { ChainkeepError } from '../base/errors.ts'
+import { type ChainkeepError, isCode } from '../base/errors.ts'
 
 /** What can be done about a call that the system has refused. Whatever was being done can be done again. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -12,9 +12,19 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENFILE: 'the whole system has too many files open: close some programs and run it again',
 }
 
+/** What can be done about damage that was come by while something else was asked for. */
+export const DAMAGE_ADVICE = '"chainkeep check" tells what else is damaged, "chainkeep help repair" what can be done'
+
 /** Why a command fails, for people, with what to do about it. */
 export function explain(error: ChainkeepError): string {
   const { errno } = error.details
-  const advice = typeof errno === 'string' ? ADVICE[errno] : undefined
+  const advice = isPlainDamage(error) ? DAMAGE_ADVICE : typeof errno === 'string' ? ADVICE[errno] : undefined
   return advice === undefined ? error.message : `${error.message}; ${advice}`
+}
+
+/** A stored file does not decode, or a stored object is gone; whoever has more to say of it makes it the cause of another error. */
+function isPlainDamage(error: ChainkeepError): boolean {
+  const { file, kind, id } = error.details
+  if (isCode(error, 'TRUNCATED', 'BAD_FORMAT', 'CORRUPT')) return file !== undefined && error.cause === undefined
+  return isCode(error, 'NOT_FOUND') && kind !== undefined && id !== undefined
 }

@@ -1,6 +1,7 @@
 import { displayBytes } from '../base/bytes.ts'
 import { type SnapshotId, shortId } from '../base/ids.ts'
 import type { RestoredItem, RestoreResult } from '../restore/options.ts'
+import { DAMAGE_ADVICE } from './advice.ts'
 import { countOf } from './describe-snapshot.ts'
 import { type Output, pathField } from './output.ts'
 import { formatCount, formatSize } from './sizes.ts'
@@ -46,6 +47,7 @@ export function tellRestored(output: Output, result: RestoreResult, facts: Resto
     bytes_verified: result.bytesVerified,
     seconds_elapsed: Math.round(durationMs / 1000),
     error_count: result.failureCount || undefined,
+    damage_count: result.damageCount || undefined,
   })
   const files = [
     `${formatCount(result.filesRestored)} restored`,
@@ -66,5 +68,10 @@ export function tellRestored(output: Output, result: RestoreResult, facts: Resto
   pairs.push(['Time', formatDuration(durationMs)])
   for (const line of renderPairs(pairs)) output.info(line)
   if (result.failureCount > 0) output.info(output.paint.red(`${countOf(result.failureCount, 'failure')}: see above`))
-  else output.info(`snapshot ${shortId(id)} ${dryRun ? 'would be' : 'is'} restored to ${target}`)
+  if (result.damageCount > 0)
+    output.info(
+      `part of the repository cannot be read: ${DAMAGE_ADVICE}; another snapshot may still have these files whole`,
+    )
+  if (result.failureCount === 0)
+    output.info(`snapshot ${shortId(id)} ${dryRun ? 'would be' : 'is'} restored to ${target}`)
 }

@@ -19,7 +19,13 @@ export interface FileWork {
   isChanged: boolean
   isFinished: boolean
   /** Why it cannot be restored: the first reason. */
-  failure?: string
+  failure?: FileFailure
+}
+
+export interface FileFailure {
+  readonly reason: string
+  /** The repository is to blame. */
+  readonly isDamage: boolean
 }
 
 export interface FileLink {

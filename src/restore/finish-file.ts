@@ -43,7 +43,7 @@ export async function restoreMetadata(
     report.fail(path, fileError(`${what} ${displayBytes(target)}`, error).message)
   try {
     const attributes = await loadAttributes(repository.load, node).catch((error: unknown) => {
-      report.fail(path, requireDamage(error).message)
+      report.fail(path, requireDamage(error).message, true)
       return undefined
     })
     return applyMetadata(target, metadataOf(node, attributes, ownership), fail)
@@ -54,10 +54,11 @@ export async function restoreMetadata(
 }
 
 function removeFailed({ options, report }: RestoreJob, { path, target, links, origin, failure }: FileWork): void {
-  report.fail(path, failure!)
+  const { reason, isDamage } = failure!
+  report.fail(path, reason, isDamage)
   if (origin === 'created' && !options.dryRun) removeFile(target)
   for (const link of links.splice(0)) {
-    report.fail(link.path, failure!)
+    report.fail(link.path, reason, isDamage)
     if (!options.dryRun) removeFile(link.target)
   }
 }
@@ -78,6 +79,6 @@ async function verifyFile(job: RestoreJob, { node, path, target }: FileWork): Pr
       )
     }
   } catch (error) {
-    report.fail(path, requireDamage(error).message)
+    report.fail(path, requireDamage(error).message, true)
   }
 }

@@ -63,4 +63,6 @@ export interface RestoreResult {
   readonly bytesReused: number
   readonly bytesVerified: number
   readonly failureCount: number
+  /** Failures because part of the repository cannot be read. */
+  readonly damageCount: number
 }

@@ -61,7 +61,7 @@ function linkFile(
 ): void {
   const { options, report } = job
   if (first.failure !== undefined) {
-    report.fail(path, first.failure)
+    report.fail(path, first.failure.reason, first.failure.isDamage)
     return
   }
   const inode = options.dryRun && first.origin === 'created' ? undefined : lstat(first.target)

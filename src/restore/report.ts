@@ -20,6 +20,7 @@ export class Report {
     bytesReused: 0,
     bytesVerified: 0,
     failureCount: 0,
+    damageCount: 0,
   }
   #expected: { readonly files: number; readonly bytes: number } | undefined
   #phase: 'restoring' | 'verifying' = 'restoring'
@@ -73,9 +74,10 @@ export class Report {
     this.#tell(path)
   }
 
-  /** Something of `path` could not be restored; the rest goes on. */
-  fail(path: ByteString, reason: string): void {
+  /** Something of `path` could not be restored, because of the repository or of anything else; the rest goes on. */
+  fail(path: ByteString, reason: string, isDamage = false): void {
     this.#counts.failureCount++
+    if (isDamage) this.#counts.damageCount++
     this.#options.onFailure?.({ path, reason })
   }
 

@@ -76,7 +76,7 @@ async function* listPieces(job: RestoreJob, unfinished: Set<FileWork>): AsyncGen
   const groups: LinkGroups = new Map()
   const { repository, source, selection, options, report } = job
   for await (const event of walkSelected(repository.load, source, selection, options.signal)) {
-    if (event.type === 'damage') report.fail(event.path, event.error.message)
+    if (event.type === 'damage') report.fail(event.path, event.error.message, true)
     else if (event.type === 'leave') directories.leave()
     else if (event.type === 'enter') directories.enter(event)
     else if (event.isSelected) {
@@ -94,7 +94,7 @@ async function* listFilePieces(job: RestoreJob, file: FileWork): AsyncGenerator<
   try {
     if (file.origin !== 'trusted') for await (const run of walkFile(job, file.node)) yield { file, run }
   } catch (error) {
-    file.failure ??= requireDamage(error).message
+    file.failure ??= { reason: requireDamage(error).message, isDamage: true }
   }
   yield { file }
 }

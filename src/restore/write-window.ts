@@ -41,7 +41,7 @@ async function locateChunks({ repository, options }: RestoreJob, window: Window)
       const reason = location
         ? `is ${location.plainLength} bytes, not ${window.lengths[write]}`
         : 'is in no pack of the repository'
-      window.fileOf(write).failure ??= `${chunk} ${reason}`
+      window.fileOf(write).failure ??= { reason: `${chunk} ${reason}`, isDamage: true }
     }
   }
 }
@@ -77,7 +77,7 @@ async function writeRead(
   for (const failure of failures) {
     if ('object' in failure) continue
     if (failure.code === 'NO_SPACE') throw job.report.diskFull()
-    files[failure.path]!.failure ??= failure.message
+    files[failure.path]!.failure ??= { reason: failure.message, isDamage: false }
   }
   let bytesDone = lengthOf(window, order, read)
   const parts = failures.length > 0 ? splitRead(window, order, read) : [] // one for each object of the task
@@ -103,7 +103,7 @@ async function writeOtherCopy(
     typeof failed === 'string' ? { reason: failed, copies: await otherCopies(job, window, writes[0]!, read) } : failed
   const [copy, ...rest] = copies
   if (!copy) {
-    for (const write of writes) window.fileOf(write).failure ??= reason
+    for (const write of writes) window.fileOf(write).failure ??= { reason, isDamage: true }
     return job.report.advance(lengthOf(window, order, read))
   }
   for (const write of writes) window.locate(write, copy)

@@ -49,7 +49,7 @@ describe('a damaged chunk', () => {
     ])
     expect(describeTree(at.target)).toEqual(['dir/', 'dir/more = fine', 'good'])
     expect(readFileSync(join(at.target, 'good'))).toEqual(other)
-    expect(result).toMatchObject({ failureCount: 2, filesRestored: 2 })
+    expect(result).toMatchObject({ failureCount: 2, damageCount: 2, filesRestored: 2 })
   })
 
   test('leaves a file that was there, with what could be written', async () => {
@@ -215,6 +215,6 @@ describe('verifying', () => {
     setModifiedTime(byteStringOf(join(at.target, 'a')), ownMeta().mtimeNs!)
     const { failures, result } = await at.run(snapshot, { overwrite: 'if-changed', verify: true })
     expect(failures).toEqual([expect.stringMatching(/^\/a: .*does not read back as it was written, at offset 0/)])
-    expect(result).toMatchObject({ filesUnchanged: 2, bytesVerified: 8, failureCount: 1 })
+    expect(result).toMatchObject({ filesUnchanged: 2, bytesVerified: 8, failureCount: 1, damageCount: 0 })
   })
 })

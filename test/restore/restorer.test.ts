@@ -58,6 +58,7 @@ describe('into an empty directory', () => {
       bytesReused: 0,
       bytesVerified: 0,
       failureCount: 0,
+      damageCount: 0,
     })
   })
 

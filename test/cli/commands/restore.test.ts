@@ -92,7 +92,11 @@ test('what cannot be restored is named, the rest is, and the code is 1', async (
   const { code, stdout, stderr } = await run(['restore', node(), '-t', 'out'])
   expect(code).toBe(1)
   expect(stderr).toContain(`chainkeep: ${tmp.path}/node/wallet.dat: `)
-  expect(stdout).toMatch(/\n2 failures: see above\n$/)
+  expect(stdout).toMatch(
+    /\n2 failures: see above\npart of the repository cannot be read: "chainkeep check" tells .*\n$/,
+  )
+  const { json } = await run(['restore', node(), '-t', 'out', '--json'])
+  expect(json().at(-1)).toMatchObject({ error_count: 2, damage_count: 2 })
 })
 
 test('a repository without one of its folders restores nothing, and is told of once', async () => {
@@ -103,4 +107,19 @@ test('a repository without one of its folders restores nothing, and is told of o
     expect(redact(stderr, tmp.path)).toMatch(/^chainkeep: \/TMP\/repository\/data is missing: [^\n]*\n$/)
   }
   expect(readdirSync(tmp.path)).not.toContain('out')
+})
+
+test('what the target is to blame for says nothing against the repository', async () => {
+  mkdirSync(join(tmp.path, 'out/wallet.dat/full'), { recursive: true })
+  const { code, stdout, stderr } = await run(['restore', node(), '-t', 'out'])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('is a directory that is not empty')])
+  expect(stdout).toMatch(/\n1 failure: see above\n$/)
+})
+
+test('damage on the way to what is asked for is told with what to do', async () => {
+  const packs = join(tmp.path, 'repository/meta')
+  for (const folder of readdirSync(packs)) rmSync(join(packs, folder), { recursive: true })
+  const { code, stdout, stderr } = await run(['restore', node(), '-t', 'out'])
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toMatch(/^chainkeep: tree \w+ is in no pack of the repository; "chainkeep check" tells [^\n]*\n$/m)
 })
