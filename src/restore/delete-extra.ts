@@ -56,7 +56,7 @@ function deleteEntry(job: RestoreJob, target: ByteString, path: ByteString, stat
     if (isDirectory) rmdirSync(fromByteString(target))
     else unlinkSync(fromByteString(target))
   }
-  report.item(path, 'deleted', isDirectory ? 0 : Number(stats.size))
+  report.item(target, 'deleted', isDirectory ? 0 : Number(stats.size))
   return true
 }
 

@@ -36,7 +36,7 @@ export type OverwriteMode = 'always' | 'if-changed' | 'never'
 
 /** Something that is not a directory, unless it was deleted. */
 export interface RestoredItem {
-  /** In the snapshot. */
+  /** In the snapshot; what is deleted is not there, so its path is that in the target. */
   readonly path: ByteString
   readonly action: ItemAction
   readonly size: number

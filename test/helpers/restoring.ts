@@ -32,7 +32,7 @@ export interface Run {
   readonly result: RestoreResult
   /** `path: reason`. */
   readonly failures: readonly string[]
-  /** `action path`. */
+  /** `action path`, the target in it as TARGET. */
   readonly items: readonly string[]
 }
 
@@ -52,7 +52,7 @@ export async function openRestoring(): Promise<Restoring> {
         target,
         threads: 2,
         onFailure: ({ path, reason }) => failures.push(`${displayBytes(path)}: ${reason}`),
-        onItem: ({ path, action }) => items.push(`${action} ${displayBytes(path)}`),
+        onItem: ({ path, action }) => items.push(`${action} ${displayBytes(path).replace(target, 'TARGET')}`),
         ...options,
       })
       return { result, failures, items }

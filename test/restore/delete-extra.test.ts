@@ -27,17 +27,17 @@ test('what is not in the snapshot goes, in every directory', async () => {
   const { items, result } = await at.run(await storeSnapshot(at.repository, LISTING), { deleteExtra: true })
   expect(describeTree(at.target)).toEqual(['a = x', 'dir/', 'dir/b = y'])
   expect(items.filter((item) => item.startsWith('deleted'))).toEqual([
-    'deleted /0',
-    'deleted /dir/0',
-    'deleted /dir/c',
-    'deleted /dir/sub/deep/keep.log',
-    'deleted /dir/sub/deep',
-    'deleted /dir/sub/gone',
-    'deleted /dir/sub',
-    'deleted /more/x/file',
-    'deleted /more/x',
-    'deleted /more',
-    'deleted /z',
+    'deleted TARGET/0',
+    'deleted TARGET/dir/0',
+    'deleted TARGET/dir/c',
+    'deleted TARGET/dir/sub/deep/keep.log',
+    'deleted TARGET/dir/sub/deep',
+    'deleted TARGET/dir/sub/gone',
+    'deleted TARGET/dir/sub',
+    'deleted TARGET/more/x/file',
+    'deleted TARGET/more/x',
+    'deleted TARGET/more',
+    'deleted TARGET/z',
   ])
   expect(result.filesDeleted).toBe(11)
 })
@@ -66,7 +66,7 @@ test('only what is included goes', async () => {
     deleteExtra: true,
     include: ['*.log', '/more/x'],
   })
-  expect(items).toEqual(['deleted /dir/sub/deep/keep.log', 'deleted /more/x/file', 'deleted /more/x'])
+  expect(items).toEqual(['deleted TARGET/dir/sub/deep/keep.log', 'deleted TARGET/more/x/file', 'deleted TARGET/more/x'])
 })
 
 test('a file that is in the snapshot and excluded stays', async () => {

@@ -173,7 +173,7 @@ describe('planted in the target', () => {
     symlinkSync('../outside', join(at.target, 'extra'))
     const snapshot = await storeSnapshot(at.repository, { dir: { directory: { other: '' } } })
     const never = await at.run(snapshot, { overwrite: 'never', deleteExtra: true })
-    expect(never.items).toEqual(['deleted /extra'])
+    expect(never.items).toEqual(['deleted TARGET/extra'])
     expect(describeTree(at.target)).toEqual(['dir -> ../outside'])
     await at.run(snapshot, { deleteExtra: true })
     expect(describeTree(at.target)).toEqual(['dir/', 'dir/other = '])

@@ -270,7 +270,7 @@ describe('a dry run', () => {
     const { result, items } = await at.run(snapshot, { dryRun: true, deleteExtra: true })
     expect(describeTree(at.target)).toEqual(before)
     expect(result).toMatchObject({ filesUpdated: 1, filesUnchanged: 4, filesDeleted: 1, bytesWritten: 5 })
-    expect(items).toContain('deleted /dir/extra')
+    expect(items).toContain('deleted TARGET/dir/extra')
   })
 
   test('does not look through links that would give way', async () => {

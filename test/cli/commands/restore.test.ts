@@ -41,7 +41,7 @@ test('only what differs, and deletes what is too much when asked', async () => {
   writeFileSync(join(tmp.path, 'out/extra'), '')
   const planned = await run(['restore', node(), '-t', 'out', '--delete', '--dry-run'])
   expect(redact(planned.stdout, tmp.path)).toMatch(/^updated {4}\/TMP\/node\/wallet\.dat \(4 B\)$/m)
-  expect(redact(planned.stdout, tmp.path)).toMatch(/^deleted {4}\/TMP\/node\/extra$/m)
+  expect(redact(planned.stdout, tmp.path)).toMatch(/^deleted {4}\/TMP\/out\/extra$/m)
   expect(read('out/wallet.dat')).toBe('KEYS')
   const { json } = await run(['restore', node(), '-t', 'out', '--delete', '--json', '--verify'])
   expect(json().at(-1)).toMatchObject({
