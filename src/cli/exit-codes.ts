@@ -17,6 +17,7 @@ export const EXIT = {
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   USAGE: EXIT.usage,
+  BAD_ID: EXIT.usage,
   NO_REPOSITORY: EXIT.noRepository,
   NOT_A_REPOSITORY: EXIT.noRepository,
   LOCKED: EXIT.locked,

@@ -55,7 +55,7 @@ export interface KeptSnapshot extends StoredSnapshot {
 /**
  * Decides what a policy keeps. Hours, days, weeks (from Monday), months and years are those of UTC, as snapshots do not
  * say what zone they were made in. A snapshot dated in the future, or before one that it descends from, is kept and counted for
- * nothing, so that a wrong clock cannot push others out. Throws REFUSED if the policy has no rule, which would remove everything.
+ * nothing, so that a wrong clock cannot push others out. Throws USAGE if the policy has no rule, which would remove everything.
  */
 export function planForget(
   snapshots: readonly StoredSnapshot[],
@@ -83,8 +83,8 @@ function requireRule(policy: ForgetPolicy, allowNone: boolean): void {
   const hasRule = PERIODS.some((period) => policy[period]) || policy.within || (policy.tags?.length ?? 0) > 0
   if (!hasRule && !allowNone)
     throw new ChainkeepError(
-      'REFUSED',
-      'without a rule of what to keep, every snapshot would go: give at least one, such as --keep-daily 7',
+      'USAGE',
+      'without a rule of what to keep, every snapshot would go: give at least one, such as --keep-daily 7, or the ids of those that are to go',
     )
 }
 

@@ -154,7 +154,8 @@ describe('a snapshot', () => {
     await expectFailure(['ls', 'latest~1', '--host', 'test-host'], 1, /there is no snapshot "latest~1": only 1 fits; /)
     await run(['backup', 'node'])
     await expectFailure(['ls', 'latest~99'], 1, /there is no snapshot "latest~99": there are only 2; /)
-    await expectFailure(['ls', 'newest'], 1, /"newest" is not a snapshot: give the first digits of its id/)
+    for (const verb of ['ls', 'forget', 'stats'])
+      await expectFailure([verb, 'newest'], 2, /"newest" is not a snapshot: give the first digits of its id/)
     await expectFailure(['restore', 'latest', '-t', 'x', '--host', 'other'], 1, /no snapshot fits/)
   })
 
@@ -168,7 +169,7 @@ describe('a snapshot', () => {
     const firsts = readdirSync(inTmp('repository/snapshots')).map((name) => name[0]!)
     const twice = firsts.find((first, i) => firsts.indexOf(first) !== i)! // 18 ids, 16 digits
     const count = firsts.filter((first) => first === twice).length
-    await expectFailure(['ls', twice], 1, `"${twice}" fits ${count} snapshots: give more digits`)
+    await expectFailure(['ls', twice], 2, `"${twice}" fits ${count} snapshots: give more digits`)
   })
 
   test('lacks the path', async () => {

@@ -131,7 +131,7 @@ describe('rules', () => {
   })
 
   test.each([{}, { last: 0 }, { tags: [] }])('%o is refused: it would remove everything', (policy) => {
-    expect(() => planForget(hours, policy, { nowMs: NOW })).toThrow(expect.objectContaining({ code: 'REFUSED' }))
+    expect(() => planForget(hours, policy, { nowMs: NOW })).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })
 
   test('a number that is none is a mistake of the program', () => {

@@ -153,7 +153,7 @@ ${' '.repeat(60)}last snapshot
     test('does so when told to', async () => {
       expect((await run(['forget', '--keep-last', '1', '--max-remove', '2'])).code).toBe(0)
       expect(await tags()).toEqual(['day21'])
-      expect((await run(['forget', '--keep-last', '0'])).code).toBe(1)
+      expect((await run(['forget', '--keep-last', '0'])).code).toBe(2)
       expect((await run(['forget', '--unsafe-allow-remove-all'])).code).toBe(2)
       expect((await run(['forget', '--unsafe-allow-remove-all', '--host', 'test-host'])).code).toBe(0)
       expect(await tags()).toEqual([])
@@ -167,9 +167,9 @@ ${' '.repeat(60)}last snapshot
 
   test('refuses to run without rules, and to mix them with ids', async () => {
     const { code, stderr } = await run(['forget'])
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(stderr).toMatch(/^chainkeep: without a rule of what to keep, every snapshot would go/)
-    expect((await run(['forget', '--keep-last', '0'])).code).toBe(1)
+    expect((await run(['forget', '--keep-last', '0'])).code).toBe(2)
     expect((await run(['forget', '--keep-last', '1', 'latest'])).code).toBe(2)
     expect((await run(['forget', '--keep-last', 'all'])).stderr).toContain('It is a number, or unlimited.')
     expect((await run(['forget', '--keep-within', '3 weeks'])).stderr).toContain('"3 weeks" is not a duration')

@@ -171,7 +171,10 @@ describe('repair', () => {
     expect((await run(['repair', 'pack'])).stderr).toContain('did you mean packs?')
     for (const argv of [['index', '-n'], ['packs', '--forget'], ['index', 'abc']]) // biome-ignore format: short
       expect((await run(['repair', ...argv])).code).toBe(2)
-    expect((await run(['repair', 'packs', 'xyz'])).stderr).toContain('"xyz" is not a pack')
+    expect(await run(['repair', 'packs', 'xyz'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"xyz" is not a pack'),
+    })
     expect((await run(['repair', 'packs', 'f'.repeat(64)])).stderr).toContain('there is no pack')
   })
 })
