@@ -1,7 +1,7 @@
 import { DEFAULT_REMOVE_LIMIT, type Excess, type RemoveLimit } from '../maintain/forget-limit.ts'
 import type { ForgetGroup } from '../maintain/forget-policy.ts'
 import { countOf, snapshotColumns, snapshotToJson } from './describe-snapshot.ts'
-import { describeGroup, groupToJson, keysOf } from './group-option.ts'
+import { describeGroup, groupToJson, keysOf, ofGroup } from './group-option.ts'
 import type { Output } from './output.ts'
 import { renderTable } from './table.ts'
 
@@ -37,11 +37,11 @@ export function describeExcess(
   { group, removed, of, isAll }: Excess,
   { share, count }: RemoveLimit = DEFAULT_REMOVE_LIMIT,
 ): string {
-  const which = describeGroup(group.key).replace(/^./, (letter) => letter.toLowerCase())
+  const which = ofGroup(group.key)
   if (isAll)
-    return `the rules keep none of ${of === 1 ? 'the one' : `the ${of}`} of ${which}; if that is meant, give --unsafe-allow-remove-all`
+    return `no rule keeps ${of === 1 ? 'the only snapshot' : `any of the ${of} snapshots`}${which}; if that is meant, give --unsafe-allow-remove-all`
   const limit = share === undefined ? `${count}` : `${+(share * 100).toFixed(2)}%`
-  return `the rules would remove ${removed} of the ${of} of ${which}, which is more than ${limit}; if that is meant, give --max-remove ${removed}`
+  return `the rules would remove ${removed} of the ${of} snapshots${which}, which is more than ${limit}; if that is meant, give --max-remove ${removed}`
 }
 
 function planToJson({ key, keep, remove }: ForgetGroup): Record<string, unknown> {

@@ -16,14 +16,24 @@ export function groupOption(flags: string, description: string): Option {
   )
 }
 
-/** What the snapshots of a group agree in, for people. */
-export function describeGroup({ host, paths, tags }: ForgetGroup['key']): string {
-  const parts = [
-    host !== undefined && `host ${host}`,
-    paths && `paths ${paths.map(displayBytes).join(', ')}`,
-    tags && `tags ${tags.join(', ') || '(none)'}`,
-  ].filter((part) => part)
+/** What the snapshots of a group agree in, as a heading. */
+export function describeGroup(key: ForgetGroup['key']): string {
+  const parts = describeKey(key)
   return parts.length > 0 ? `Snapshots of ${parts.join('; ')}` : 'All snapshots'
+}
+
+/** The same within a sentence: ` of host db1 and paths /node`, or nothing. */
+export function ofGroup(key: ForgetGroup['key']): string {
+  const parts = describeKey(key)
+  return parts.length > 0 ? ` of ${parts.join(' and ')}` : ''
+}
+
+function describeKey({ host, paths, tags }: ForgetGroup['key']): string[] {
+  return [
+    ...(host === undefined ? [] : [`host ${host}`]),
+    ...(paths ? [`paths ${paths.map(displayBytes).join(', ')}`] : []),
+    ...(tags ? [`tags ${tags.join(', ') || '(none)'}`] : []),
+  ]
 }
 
 /** What `describeGroup` says something of. */

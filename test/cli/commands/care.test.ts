@@ -124,14 +124,16 @@ ${' '.repeat(60)}last snapshot
       const refused = await run(['forget', '--keep-tag', 'nobody-has-this', '--prune'])
       expect(refused).toMatchObject({ code: 1, stdout: '' })
       expect(refused.stderr).toMatch(
-        /^chainkeep: nothing is removed: the rules keep none of the 3 of snapshots of host test-host; paths .*; if that is meant, give --unsafe-allow-remove-all\n$/,
+        /^chainkeep: nothing is removed: no rule keeps any of the 3 snapshots of host test-host and paths [^ ]*; if that is meant, give --unsafe-allow-remove-all\n$/,
       )
       const limited = await run(['forget', '--keep-last', '1', '--max-remove', '50%'])
       expect(limited).toMatchObject({ code: 1, stdout: '' })
       expect(limited.stderr).toMatch(
-        /would remove 2 of the 3 of .* more than 50%; if that is meant, give --max-remove 2$/m,
+        /: the rules would remove 2 of the 3 snapshots of host .* and paths .*, which is more than 50%; if that is meant, give --max-remove 2$/m,
       )
-      expect((await run(['forget', '--keep-last', '1', '--max-remove', '1'])).code).toBe(1)
+      const together = await run(['forget', '--keep-last', '1', '--max-remove', '1', '--group-by', ''])
+      expect(together.stderr).toMatch(/: the rules would remove 2 of the 3 snapshots, which is more than 1; if that /)
+      expect(together.code).toBe(1)
       expect((await run(['forget', '--keep-last', '1', '--max-remove', 'half'])).code).toBe(2)
       expect(await tags()).toHaveLength(3)
     })
@@ -146,7 +148,7 @@ ${' '.repeat(60)}last snapshot
       const { code, stdout, stderr } = await run(['forget', '--keep-tag', 'nobody-has-this', '-n'])
       expect([code, stdout.match(/remove 3 snapshots/g)]).toEqual([0, ['remove 3 snapshots', 'remove 3 snapshots']])
       expect(stderr).toMatch(
-        /without --dry-run this would be refused: the rules keep none of .*--unsafe-allow-remove-all/,
+        /without --dry-run this would be refused: no rule keeps any of .*--unsafe-allow-remove-all/,
       )
     })
 
