@@ -37,7 +37,7 @@ interface Options extends FilterValues, PruneValues {
 export const forget: Verb = defineVerb<Options>({
   description: `Removes snapshots: those given, or all but those that rules keep. Rules are applied to each
 host and its paths on their own; a snapshot that any rule keeps is kept, and the table says
-why. Space is freed by prune.
+why. Where there are fewer hours, days, … than a rule may keep, it keeps the oldest snapshot, too. Space is freed by prune.
 
 Rules that would remove all snapshots of a host and paths, or nearly all of many, remove nothing: see --max-remove and
 --unsafe-allow-remove-all. Snapshots whose date cannot be right, in the future or before their parent's, are kept and

@@ -104,6 +104,14 @@ ${' '.repeat(60)}last snapshot
     expect(readdirSync(folder)).toHaveLength(1)
   })
 
+  test('keeps the oldest, too, while a rule could keep more, and its help says so', async () => {
+    await run(['backup', 'node', '--tag', 'oldest', '--time', '2025-11-19T06:00:00Z'])
+    const { stdout } = await run(['forget', '--keep-daily', '9'])
+    expect(stdout).toContain('oldest daily snapshot')
+    expect(await tags()).toContain('oldest')
+    expect((await run(['help', 'forget'])).stdout).toContain('it keeps the oldest snapshot, too')
+  })
+
   test('counts what is dated in the future, or before its parent, for nothing, and says so', async () => {
     const [, , parent] = (await list()).map(({ id }) => id)
     await run(['backup', 'node', '--tag', 'future', '--time', '2999-01-01'])
