@@ -17,13 +17,14 @@ import { describeFuture } from '../repository/snapshot-dates.ts'
 import { listSnapshots, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
 import type { WriteSession } from '../repository/write-session.ts'
 import { WorkerPool } from '../worker/pool.ts'
-import { BestEffortCache, openFileCache } from './best-effort-cache.ts'
+import { BestEffortCache } from './best-effort-cache.ts'
 import { buildTree, type ItemAction } from './build-tree.ts'
 import { Counters } from './counters.ts'
+import { FileCacheReader } from './file-cache.ts'
 import { APPEND_ONLY, createFindKept } from './grown-files.ts'
 import { Journal } from './journal.ts'
 import { countHealed, type Healed, NOTHING_LOST, secureParent } from './lost-objects.ts'
-import { chooseParent, type ParentChoice, rememberedAs } from './parent.ts'
+import { chooseParent, type ParentChoice, treesToRemember } from './parent.ts'
 import { ENTRIES_AHEAD, entriesIn, planReads } from './plan-reads.ts'
 import { FileReader } from './read-files.ts'
 import { resolveSources } from './sources.ts'
@@ -132,6 +133,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const { isWhole: isParentWhole, lost } = stdin
     ? NOTHING_LOST
     : await secureParent(repository, choice.parent, { lock: dryRun ? undefined : lock, signal })
+  if (lost.some((each) => each.kind !== 'chunk')) session.mistrustMetadata()
   const tree = stdin
     ? await storeStream(stdin, reader, session, startMs, counters, signal)
     : await storePaths({
@@ -167,18 +169,15 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     failureCount: counters.failureCount,
   }
   const skipped = options.skipIfUnchanged === true && choice.parent?.snapshot.tree === tree
-  const healed = dryRun ? undefined : await countHealed(repository, lost)
+  const healed = dryRun ? undefined : await countHealed(session, lost)
   if (skipped) journal?.finish()
   if (dryRun || skipped) return { id: undefined, snapshot, skipped, healed }
   const id = await publish(repository, snapshot, lock) // after the flush: FORMAT.md §10
-  await rememberPacks(repository)
+  await rememberPacks(repository, [tree], { unlessGone: true })
   await clear(repository, id, { avoided, parent: choice.parent, packs: session.packs })
   if (remember) {
-    const full = choice.kind === 'full' ? undefined : choice.full
-    const kept = new Set<string>(snapshots.flatMap(rememberedAs))
-    for (const forgotten of choice.group.flatMap(rememberedAs)) kept.delete(forgotten)
-    for (const needed of full ? [id, ...rememberedAs(full)] : [id]) kept.add(needed)
-    remember.commit(id, (name) => kept.has(name))
+    const kept = treesToRemember(snapshots, choice, tree)
+    remember.commit(tree, (name) => kept.has(name))
   }
   journal?.finish()
   return { id, snapshot, skipped, healed }
@@ -213,7 +212,7 @@ async function storePaths({
 }: StorePaths): Promise<ObjectId> {
   const { environment } = repository
   const trustCache = choice.kind !== 'full' && isParentWhole
-  using cache = choice.parent && openFileCache(repository.cacheDirectory, rememberedAs(choice.parent))
+  using cache = choice.parent && FileCacheReader.open(repository.cacheDirectory, choice.parent.snapshot.tree)
   if (trustCache && choice.parent && !cache)
     environment.notice('this machine remembers nothing of the files at the last snapshot: all are read again')
   const walk: WalkOptions = {

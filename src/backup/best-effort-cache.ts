@@ -1,7 +1,7 @@
 import type { ByteString } from '../base/bytes.ts'
 import { errnoOf, reasonOf } from '../base/errors.ts'
-import type { SnapshotId } from '../base/ids.ts'
-import { type CachedEntry, FileCacheReader, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
+import type { ObjectId } from '../base/ids.ts'
+import { type CachedEntry, FileCacheWriter, pruneFileCaches } from './file-cache.ts'
 
 /**
  * A file cache that is written if it can be: without it the next backup is slower, and no worse. The first file call that
@@ -34,9 +34,9 @@ export class BestEffortCache implements Disposable {
     this.#attempt(() => this.#writer?.leave(cached))
   }
 
-  /** Makes it the cache of `snapshot`, and removes those of others that `keep` does not want. */
-  commit(snapshot: SnapshotId, keep: (snapshot: string) => boolean): void {
-    this.#attempt(() => this.#writer?.commit(snapshot))
+  /** Makes it the cache of a root tree, and removes those of others that `keep` does not want. */
+  commit(tree: ObjectId, keep: (tree: string) => boolean): void {
+    this.#attempt(() => this.#writer?.commit(tree))
     if (!this.#writer) return // what is there already is all that there will be
     try {
       pruneFileCaches(this.#cacheDirectory, this.#startMs, keep)
@@ -64,15 +64,6 @@ export class BestEffortCache implements Disposable {
       this.#notice(`cannot remember the files for the next backup (${reason}): it will read everything again`)
     }
   }
-}
-
-/** The first of the caches that can be read: what cannot be read is not remembered. */
-export function openFileCache(cacheDirectory: string, snapshots: readonly SnapshotId[]): FileCacheReader | undefined {
-  for (const snapshot of snapshots) {
-    const cache = FileCacheReader.open(cacheDirectory, snapshot)
-    if (cache) return cache
-  }
-  return undefined
 }
 
 /** Throws what is no failed file call. */

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { type ByteString, ByteWriter } from '../base/bytes.ts'
 import { makeDirectories } from '../base/directories.ts'
 import { errnoOf } from '../base/errors.ts'
-import type { SnapshotId } from '../base/ids.ts'
+import type { ObjectId } from '../base/ids.ts'
 import { BlockReader, BlockWriter } from './checked-blocks.ts'
 
 /**
  * What this machine remembers of the source at one snapshot: for every entry the signature (inode, mode, size, mtime, ctime)
- * and its encoded node, in the order of the walk, so that the next walk can be merged with it. It may be lost at any time:
- * then files are read again. It is not part of the repository, and what it says is used only while its snapshot exists.
+ * and its encoded node, in the order of the walk, so that the next walk can be merged with it. It is called as the snapshot's
+ * root tree: whatever else becomes of the snapshot, it is used for that very tree only. It may be lost at any time: then files
+ * are read again. It is not part of the repository.
  *
  *     file   = record …, in the blocks of `BlockWriter`
  *     record = u8 'H' | u8 version | u64 start of the backup in ms
@@ -58,10 +59,10 @@ export class FileCacheWriter implements Disposable {
     this.#blocks.u8(TYPE.leave).sized(1, signature).sized(4, node)
   }
 
-  /** Makes it the cache of `snapshot`. */
-  commit(snapshot: SnapshotId): void {
+  /** Makes it the cache of a root tree. */
+  commit(tree: ObjectId): void {
     this.#blocks.flush()
-    renameSync(this.#path, join(this.#folder, snapshot))
+    renameSync(this.#path, join(this.#folder, tree))
     this.#close()
   }
 
@@ -89,10 +90,10 @@ export class FileCacheReader implements Disposable {
   readonly #blocks: BlockReader
   #next: CacheRecord | undefined
 
-  /** `undefined` if this machine remembers nothing of the snapshot, or cannot read what it does. */
-  static open(cacheDirectory: string, snapshot: SnapshotId): FileCacheReader | undefined {
+  /** `undefined` if this machine remembers nothing of the root tree, or cannot read what it does. */
+  static open(cacheDirectory: string, tree: ObjectId): FileCacheReader | undefined {
     try {
-      const reader = new FileCacheReader(new BlockReader(join(folderOf(cacheDirectory), snapshot)))
+      const reader = new FileCacheReader(new BlockReader(join(folderOf(cacheDirectory), tree)))
       return reader.startMs === Number.POSITIVE_INFINITY ? undefined : reader
     } catch (error) {
       if (errnoOf(error) !== undefined) return undefined
@@ -200,7 +201,7 @@ const UNFINISHED_FOR_MS = 7 * 24 * 3600 * 1000
  * Removes the caches that `keep` does not want, unless they were written since `startMs`: another backup may just have
  * made them.
  */
-export function pruneFileCaches(cacheDirectory: string, startMs: number, keep: (snapshot: string) => boolean): void {
+export function pruneFileCaches(cacheDirectory: string, startMs: number, keep: (tree: string) => boolean): void {
   const folder = folderOf(cacheDirectory)
   for (const name of readdirSync(folder)) {
     const until = name.startsWith('unfinished-') ? startMs - UNFINISHED_FOR_MS : keep(name) ? 0 : startMs

@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
-import type { SnapshotId } from '../base/ids.ts'
+import type { ObjectId, SnapshotId } from '../base/ids.ts'
 import type { SnapshotKind } from '../format/snapshot.ts'
 import { splitFuture } from '../repository/snapshot-dates.ts'
 import { REPAIRED_TAG, type StoredSnapshot } from '../repository/snapshots.ts'
@@ -53,12 +53,16 @@ export function chooseParent(
   return { kind: parent ? kind : 'full', parent, ...seen }
 }
 
-/**
- * Under which snapshots this machine may remember the files of `parent`: under its own id, or that of the one that it is
- * but with other tags. What was left out of a repaired snapshot must be read again.
- */
-export function rememberedAs({ id, snapshot }: StoredSnapshot): SnapshotId[] {
-  return snapshot.original && !snapshot.tags.includes(REPAIRED_TAG) ? [id, snapshot.original] : [id]
+/** Of which root trees the files are worth remembering once there is a snapshot of `tree`, for the next one of each group. */
+export function treesToRemember(
+  snapshots: readonly StoredSnapshot[],
+  { kind, group, full }: ParentChoice,
+  tree: ObjectId,
+): ReadonlySet<string> {
+  const trees = new Set<string>(snapshots.map(({ snapshot }) => snapshot.tree))
+  for (const { snapshot } of group) trees.delete(snapshot.tree)
+  if (full && kind !== 'full') trees.add(full.snapshot.tree)
+  return trees.add(tree)
 }
 
 /** Whether there is a repaired form of a snapshot: then it lacks something, and nothing may be taken over from it. */

@@ -20,7 +20,8 @@ export interface NeededOptions {
 export class NeededObjects {
   readonly #repository: Repository
   readonly #options: NeededOptions
-  readonly #snapshots = new Set<SnapshotId>()
+  /** And their trees. */
+  readonly #snapshots = new Map<SnapshotId, ObjectId>()
   readonly #condemned = new Set<PackId>()
   #marks = new OrdinalSet(0)
   #usage = new UsageCounter()
@@ -52,7 +53,12 @@ export class NeededObjects {
 
   /** Those that were looked at. */
   get snapshots(): readonly SnapshotId[] {
-    return [...this.#snapshots]
+    return [...this.#snapshots.keys()]
+  }
+
+  /** Of those: all that they need was found. */
+  get trees(): readonly ObjectId[] {
+    return [...this.#snapshots.values()]
   }
 
   /**
@@ -84,7 +90,7 @@ export class NeededObjects {
       const tree = await this.#treeOf(id)
       if (!tree) continue
       roots.push(tree)
-      this.#snapshots.add(id)
+      this.#snapshots.set(id, tree)
     }
     return roots
   }

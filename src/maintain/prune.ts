@@ -98,7 +98,7 @@ export async function prune(repository: Repository, options: PruneOptions = {}):
   const report = reporter(plan, done, options.progress)
   const pruning = { repository, lock, needed, done, rewritten: new Set<PackId>(), signal, report }
   await runPlan(pruning, plan, { judgements, graceMs })
-  await rememberPacks(repository)
+  await rememberPacks(repository, needed.trees)
   await makeReserve(backend)
   return { plan, dryRun, ...done, leftoversRemoved, pending: await findPending(repository, lock, keepMs) }
 }

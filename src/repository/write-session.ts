@@ -60,6 +60,8 @@ export class WriteSession implements AsyncDisposable {
   readonly #open = new Map<PackClass, OpenPack>()
   /** Objects claimed by somebody and not in the index yet. */
   readonly #pending = new Set<string>()
+  /** Metadata that was stored since earlier copies are mistrusted. */
+  #restored: Set<string> | undefined
   readonly #slots = new Semaphore(PACKS_IN_FLIGHT)
   readonly #inFlight = new Set<Promise<void>>()
   readonly #packs = new Set<PackId>()
@@ -92,6 +94,11 @@ export class WriteSession implements AsyncDisposable {
 
   get stats(): WriteStats {
     return { ...this.#stats }
+  }
+
+  /** From here on metadata counts as not stored unless this session stores it: some is damaged, and the index cannot tell. */
+  mistrustMetadata(): void {
+    this.#restored ??= new Set()
   }
 
   /**
@@ -181,8 +188,9 @@ export class WriteSession implements AsyncDisposable {
     try {
       const index = await this.#openIndex()
       const locations = await index.locate(kind, ids)
-      return locations.map((location) => {
+      return locations.map((location, i) => {
         if (!location || index.isCondemned(location.pack)) return undefined
+        if (this.#restored && kind !== 'chunk' && !this.#restored.has(pendingKey(kind, ids, i))) return undefined
         this.#packs.add(location.pack)
         return location
       })
@@ -223,7 +231,11 @@ export class WriteSession implements AsyncDisposable {
     }
     const index = await this.#openIndex()
     await index.addPack(pack.id, pack.bytes, pack.entries)
-    for (const entry of pack.entries) this.#pending.delete(pendingKey(entry.kind, entry.id, 0))
+    for (const entry of pack.entries) {
+      const key = pendingKey(entry.kind, entry.id, 0)
+      this.#pending.delete(key)
+      if (entry.kind !== 'chunk') this.#restored?.add(key)
+    }
   }
 
   #begin(packClass: PackClass): OpenPack {

@@ -2,17 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { BestEffortCache, openFileCache } from '../../src/backup/best-effort-cache.ts'
-import { FileCacheWriter } from '../../src/backup/file-cache.ts'
+import { BestEffortCache } from '../../src/backup/best-effort-cache.ts'
+import { FileCacheReader, FileCacheWriter } from '../../src/backup/file-cache.ts'
 import type { ByteString } from '../../src/base/bytes.ts'
-import { parseSnapshotId } from '../../src/base/ids.ts'
+import { parseObjectId } from '../../src/base/ids.ts'
 import { type BackingUp, backingUp } from '../helpers/backing-up.ts'
 import { onSmallDisk } from '../helpers/small-disk.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { asNobody } from '../helpers/unprivileged.ts'
 
-const SNAPSHOT = parseSnapshotId('5a'.repeat(32))
-const OTHER = parseSnapshotId('22'.repeat(32))
+const TREE = parseObjectId('5a'.repeat(32))
+const OTHER = parseObjectId('22'.repeat(32))
 const CACHED = { signature: 'signature', node: new Uint8Array(1000) }
 const cannot = (reason: string): string =>
   `cannot remember the files for the next backup (${reason}): it will read everything again`
@@ -33,7 +33,7 @@ function remember(directory: string, keep: (name: string) => boolean = () => tru
   for (let i = 0; i < 2000; i++) cache.entry(`${10_000 + i}` as ByteString, CACHED)
   cache.leave(CACHED)
   cache.leave(CACHED)
-  cache.commit(SNAPSHOT, keep)
+  cache.commit(TREE, keep)
 }
 
 test('what can be written is there, and what is not wanted goes', () => {
@@ -42,10 +42,10 @@ test('what can be written is there, and what is not wanted goes', () => {
     other.commit(OTHER)
   }
   vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] })
-  remember(tmp.path, (name) => name === SNAPSHOT)
+  remember(tmp.path, (name) => name === TREE)
   vi.useRealTimers()
-  expect(readdirSync(join(tmp.path, 'files'))).toEqual([SNAPSHOT])
-  using cache = openFileCache(tmp.path, [OTHER, SNAPSHOT])
+  expect(readdirSync(join(tmp.path, 'files'))).toEqual([TREE])
+  using cache = FileCacheReader.open(tmp.path, TREE)
   expect(cache?.enter('a' as ByteString, () => {})).toBe(true)
   expect(notices).toEqual([])
 })
@@ -79,7 +79,7 @@ describe('one notice, and no error, where', () => {
       using cache = new BestEffortCache(tmp.path, 1, notice)
       cache.leave(CACHED)
       rmSync(join(tmp.path, 'files'), { recursive: true })
-      cache.commit(SNAPSHOT, () => true)
+      cache.commit(TREE, () => true)
     }
     expect(notices).toEqual([cannot('no such file or directory')])
   })
@@ -88,7 +88,7 @@ describe('one notice, and no error, where', () => {
     mkdirSync(join(tmp.path, 'files'))
     symlinkSync('loop', join(tmp.path, 'files', 'loop'))
     using cache = new BestEffortCache(tmp.path, Date.now() + 60_000, notice)
-    cache.commit(SNAPSHOT, () => false)
+    cache.commit(TREE, () => false)
     expect(notices).toEqual(['cannot remove what is remembered of earlier backups (a symbolic link is in the way)'])
   })
 })
@@ -105,13 +105,13 @@ describe('what cannot be read is not remembered', () => {
     ['a file that the device cannot read', (path) => symlinkSync('/proc/self/mem', path)],
   ])('%s', (_, make) => {
     mkdirSync(join(tmp.path, 'files'))
-    make(join(tmp.path, 'files', SNAPSHOT))
-    expect(openFileCache(tmp.path, [SNAPSHOT])).toBeUndefined()
+    make(join(tmp.path, 'files', TREE))
+    expect(FileCacheReader.open(tmp.path, TREE)).toBeUndefined()
   })
 
   test('and where a file is in the place of the folder', () => {
     writeFileSync(join(tmp.path, 'files'), '')
-    expect(openFileCache(tmp.path, [SNAPSHOT])).toBeUndefined()
+    expect(FileCacheReader.open(tmp.path, TREE)).toBeUndefined()
   })
 })
 

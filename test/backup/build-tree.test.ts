@@ -21,7 +21,7 @@ import { type BuildOptions, buildTree } from '../../src/backup/build-tree.ts'
 import type { PlannedItem } from '../../src/backup/plan-reads.ts'
 import { FileReader } from '../../src/backup/read-files.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
-import { type ObjectId, parseObjectId, type SnapshotId } from '../../src/base/ids.ts'
+import { type ObjectId, parseObjectId } from '../../src/base/ids.ts'
 import type { Node } from '../../src/format/node.ts'
 import { createAccounts } from '../../src/native/accounts.ts'
 import * as attributes from '../../src/native/extended-attributes.ts'
@@ -210,9 +210,9 @@ describe('a directory', () => {
 })
 
 describe('behind damage in the file cache', () => {
-  const cacheOf = (id: SnapshotId | undefined): string => {
+  const cacheOf = (tree: ObjectId): string => {
     const [repository] = readdirSync(join(at.path, 'cache'))
-    return join(at.path, 'cache', repository!, 'files', id!)
+    return join(at.path, 'cache', repository!, 'files', tree)
   }
 
   test.each([['cut off between two records'], ['cut off anywhere']])(
@@ -222,7 +222,7 @@ describe('behind damage in the file cache', () => {
       await settle()
       const first = await at.run()
       remove('c')
-      const cache = cacheOf(first.id)
+      const cache = cacheOf(first.snapshot.tree)
       const bytes = readFileSync(cache)
       const block = bytes.subarray(8)
       const end = how === 'cut off anywhere' ? block.length - 40 : block.indexOf('E\x01\x00c')

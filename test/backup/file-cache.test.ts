@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type CachedEntry, FileCacheReader, FileCacheWriter, pruneFileCaches } from '../../src/backup/file-cache.ts'
 import type { ByteString } from '../../src/base/bytes.ts'
-import { parseSnapshotId } from '../../src/base/ids.ts'
+import { parseObjectId } from '../../src/base/ids.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts'
 
 let tmp: TemporaryDirectory
@@ -13,8 +13,8 @@ beforeEach(async () => {
 })
 afterEach(() => tmp[Symbol.asyncDispose]())
 
-const SNAPSHOT = parseSnapshotId('5a'.repeat(32))
-const cachePath = (): string => join(tmp.path, 'files', SNAPSHOT)
+const TREE = parseObjectId('5a'.repeat(32))
+const cachePath = (): string => join(tmp.path, 'files', TREE)
 
 /** A directory's entries by name: another directory, or what is known of a file. */
 type Directory = Map<string, Directory | CachedEntry>
@@ -40,7 +40,7 @@ function save(root: Directory, startMs = 1234): void {
     writer.leave(path === '' ? ROOT : cached(path))
   }
   write(root, '')
-  writer.commit(SNAPSHOT)
+  writer.commit(TREE)
 }
 
 /**
@@ -48,7 +48,7 @@ function save(root: Directory, startMs = 1234): void {
  * may be known from some point on. Returns how many answers there were.
  */
 function merge(before: Directory, now: Directory, damaged = false): number {
-  using reader = FileCacheReader.open(tmp.path, SNAPSHOT)
+  using reader = FileCacheReader.open(tmp.path, TREE)
   if (!reader) return damaged ? 0 : expect.unreachable()
   let known = 0
   const walk = (was: Directory | undefined, is: Directory, path: string): void => {
@@ -203,14 +203,14 @@ describe('damage ends what is known, and never makes it wrong:', () => {
   ])('%s', (_, content) => {
     save(before)
     writeFileSync(cachePath(), content)
-    expect(FileCacheReader.open(tmp.path, SNAPSHOT)).toBeUndefined()
+    expect(FileCacheReader.open(tmp.path, TREE)).toBeUndefined()
   })
 })
 
 test('knows when its backup began; what is not there is nothing', () => {
-  expect(FileCacheReader.open(tmp.path, SNAPSHOT)).toBeUndefined()
+  expect(FileCacheReader.open(tmp.path, TREE)).toBeUndefined()
   save(new Map(), 1_700_000_000_123)
-  using reader = FileCacheReader.open(tmp.path, SNAPSHOT)
+  using reader = FileCacheReader.open(tmp.path, TREE)
   expect(reader?.startMs).toBe(1_700_000_000_123)
 })
 
@@ -231,9 +231,9 @@ describe('files', () => {
     using two = new FileCacheWriter(tmp.path, 2)
     one.leave(ROOT)
     two.leave(ROOT)
-    one.commit(SNAPSHOT)
-    two.commit(parseSnapshotId('22'.repeat(32)))
-    using reader = FileCacheReader.open(tmp.path, SNAPSHOT)
+    one.commit(TREE)
+    two.commit(parseObjectId('22'.repeat(32)))
+    using reader = FileCacheReader.open(tmp.path, TREE)
     expect(reader?.startMs).toBe(1)
   })
 

@@ -24,7 +24,7 @@ import {
 import type { BegunSegment, FileReader } from '../../src/backup/read-files.ts'
 import { normalisePaths, type SourceEvent, walkSource } from '../../src/backup/walk.ts'
 import { type ByteString, byteStringOf } from '../../src/base/bytes.ts'
-import { parseObjectId, parseSnapshotId } from '../../src/base/ids.ts'
+import { parseObjectId } from '../../src/base/ids.ts'
 import { compilePatterns } from '../../src/repository/path-patterns.ts'
 import type { Part } from '../../src/worker/cut.ts'
 import { fileSignature } from '../../src/worker/file-signature.ts'
@@ -38,7 +38,7 @@ beforeEach(async () => {
 afterEach(() => tmp[Symbol.asyncDispose]())
 
 const SEGMENT = 2 ** 20
-const SNAPSHOT = parseSnapshotId('5a'.repeat(32))
+const TREE = parseObjectId('5a'.repeat(32))
 const file = (name: string, content = name): void => writeFileSync(join(tmp.path, name), content)
 
 const remove = (name: string): void => rmSync(join(tmp.path, name), { recursive: true })
@@ -96,11 +96,11 @@ function remember(startMs: number): void {
     else writer.entry(event.name, cached())
   }
   writer.leave({ signature: '', node: new Uint8Array(0) })
-  writer.commit(SNAPSHOT)
+  writer.commit(TREE)
 }
 
 async function planWithCache(options: Partial<PlanOptions> = {}): Promise<PlannedItem[]> {
-  using cache = FileCacheReader.open(tmp.path, SNAPSHOT)
+  using cache = FileCacheReader.open(tmp.path, TREE)
   return await plan({ cache, ...options })
 }
 
@@ -310,7 +310,7 @@ describe('what is kept of a file', () => {
     truncateSync(join(tmp.path, 's/changed'), 3 * SEGMENT)
     const asked: string[] = []
     const { reader, calls } = fakeReader()
-    using cache = FileCacheReader.open(tmp.path, SNAPSHOT)
+    using cache = FileCacheReader.open(tmp.path, TREE)
     const items = await plan({ cache, findKept: keeping(asked) }, reader)
     expect(asked).toEqual([`s/changed node of ${join(tmp.path, 's/changed')}`])
     expect(

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { FileCacheWriter } from '../../src/backup/file-cache.ts'
 import type { ByteString } from '../../src/base/bytes.ts'
-import { ID_BYTES, objectIdAt, packIdAt, snapshotIdAt } from '../../src/base/ids.ts'
+import { ID_BYTES, objectIdAt, packIdAt } from '../../src/base/ids.ts'
 import { encodeCbor } from '../../src/format/cbor.ts'
 import { encodeConfig } from '../../src/format/config.ts'
 import { encodeList } from '../../src/format/list.ts'
@@ -106,15 +106,14 @@ function makePack(): Buffer {
 
 function fileCache(): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'chainkeep-corpus-'))
-  const snapshot = snapshotIdAt(new Uint8Array(ID_BYTES))
   const [node] = fc.sample(anyNode, { numRuns: 1, seed: 1 }).map(encodeNode)
   const known = { signature: 's'.repeat(40), node: node! }
   using writer = new FileCacheWriter(folder, 1_700_000_000_000)
   writer.enter('d0' as ByteString)
   for (const name of ['f0', 'f1'] as ByteString[]) writer.entry(name, known)
   writer.leave(known)
-  writer.commit(snapshot)
-  const bytes = readFileSync(join(folder, 'files', snapshot))
+  writer.commit(ID)
+  const bytes = readFileSync(join(folder, 'files', ID))
   rmSync(folder, { recursive: true })
   return bytes
 }

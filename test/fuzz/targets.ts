@@ -58,7 +58,7 @@ const mendValue = (bytes: Buffer): Buffer => mendCrc(bytes, bytes.length - 4, 0,
 /** A file cache that is damaged is one that ends, and nothing to be refused. */
 function openCache(): FileCacheReader | undefined {
   try {
-    return FileCacheReader.open(folder, snapshotIdAt(new Uint8Array(32)))
+    return FileCacheReader.open(folder, ID)
   } catch (error) {
     throw new Error('a file cache was refused', { cause: error })
   }

@@ -206,7 +206,7 @@ describe('names the file, the kind of damage, and what suffers from it:', () => 
   test('packs that are gone, by what the index or this machine remembers', async () => {
     await using it = await openMaintaining()
     await storeTwo(it)
-    await rememberPacks(it.repository)
+    await rememberPacks(it.repository, [])
     const { shared, more } = dataPacks(it)
     for (const file of [shared, more]) rmSync(it.pathOf(file))
     const gone = [basename(shared), basename(more)].sort()
