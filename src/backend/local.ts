@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import { mapOrdered } from '../base/async.ts'
 import { ChainkeepError, errnoOf, fileError } from '../base/errors.ts'
 import type { Backend, ByteRange, FileKind, FileStat, UnnamedFile } from './backend.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
@@ -15,6 +16,8 @@ const MADE_WHEN_NEEDED: ReadonlySet<FileKind> = new Set([...SPREAD, 'condemned']
 /** Kinds without whose folders nothing can be right. */
 const ALWAYS_THERE: readonly FileKind[] = ['data', 'meta', 'snapshots']
 const NAME = /^[0-9a-f]{1,64}$/
+/** So many are listed at the same time: each call waits for a thread, and for the server if there is one. */
+const FOLDERS_AT_ONCE = 8
 
 /** Files in a folder of this machine. `directory` must be absolute. */
 export function localBackend(directory: string, files: FileSystem = nodeFileSystem): Backend {
@@ -190,8 +193,10 @@ class LocalBackend implements Backend {
   async *list(kind: FileKind): AsyncGenerator<string, void, undefined> {
     const root = join(this.location, kind)
     if (!SPREAD.has(kind)) return yield* await this.#names(root, (name) => NAME.test(name))
-    for (const folder of await this.#names(root, (name) => /^[0-9a-f]{2}$/.test(name), true))
-      yield* await this.#names(join(root, folder), (name) => NAME.test(name) && name.startsWith(folder))
+    const folders = await this.#names(root, (name) => /^[0-9a-f]{2}$/.test(name), true)
+    const isIn = (folder: string) => (name: string) => NAME.test(name) && name.startsWith(folder)
+    const lists = mapOrdered(folders, FOLDERS_AT_ONCE, (folder) => this.#names(join(root, folder), isIn(folder)))
+    for await (const names of lists) yield* names
   }
 
   async #names(path: string, accept: (name: string) => boolean, directories = false): Promise<string[]> {

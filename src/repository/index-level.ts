@@ -61,11 +61,21 @@ export async function openLevel(directory: string, create: boolean): Promise<Loa
 interface LevelStatics {
   destroy(directory: string): Promise<void>
 }
+interface OnDisk {
+  compactRange(start: Buffer, end: Buffer): Promise<void>
+}
 
 /** Removes the database's files unless somebody has it open. Rejects with errors of level. */
 export async function destroyLevel(directory: string): Promise<void> {
   await (Level as unknown as LevelStatics).destroy(directory)
 }
+
+/** Makes a table of what was written last: that is part of compacting any range, and in this one there is nothing else. */
+export async function emptyLog(level: IndexLevel): Promise<void> {
+  await (level as unknown as OnDisk).compactRange(NO_KEY, NO_KEY)
+}
+
+const NO_KEY = Buffer.of(0xff)
 
 /** Another process, or another part of this one, has the database open. */
 export const isLocked = (error: unknown): boolean => codesOf(error).includes('LEVEL_LOCKED')

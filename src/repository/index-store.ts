@@ -15,6 +15,7 @@ import {
   packKey,
   type StoredLocation,
 } from './index-layout.ts'
+import { emptyLog } from './index-level.ts'
 import type { OpenedIndex } from './index-open.ts'
 import { type IndexedPack, PackTable } from './pack-table.ts'
 
@@ -30,6 +31,12 @@ export interface Location {
   readonly ordinal: number
 }
 
+/**
+ * After so many entries the log is made a table on closing: opened as a log, that would be done then, and waited for by
+ * whoever comes next, mostly an hourly backup.
+ */
+const MANY_ENTRIES = 2000
+
 /** An open database and the packs it knows. Knows nothing of the backend, and gives up at the first sign of damage. */
 export class IndexStore {
   /** Why it began empty, if it did. */
@@ -42,6 +49,7 @@ export class IndexStore {
   readonly #gone = new Map<number, PackRecord>()
   readonly #writing = new Semaphore(1) // a batch is made from what the one before has left
   #nextNumber: number
+  #entriesAdded = 0
 
   /** Takes ownership of `opened`. `previous` is the table of the store that this one takes the place of. */
   constructor(opened: OpenedIndex, previous?: PackTable) {
@@ -112,6 +120,7 @@ export class IndexStore {
         batch.put(key, encodeLocations(key, locations))
       }
       await batch.write()
+      this.#entriesAdded += entries.length
       this.#nextNumber++
       this.packs.add(record)
     })
@@ -151,6 +160,7 @@ export class IndexStore {
   }
 
   async close(): Promise<void> {
+    if (this.#entriesAdded >= MANY_ENTRIES) await emptyLog(this.#opened.level).catch(() => {}) // best effort
     await this.#opened.close()
   }
 

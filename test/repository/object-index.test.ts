@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, watch } from 'node:fs'
-import { mkdir, open, readdir, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Level } from 'level'
@@ -84,6 +84,17 @@ describe('packs', () => {
       }),
     )
     expect(here.notices).toEqual([])
+  })
+
+  test('what many have added is a table when closed: who opens it next does not wait for that', async () => {
+    await using many = await fixture(4, 600)
+    await (await many.open()).close()
+    expect((await stat(await fileOf(many.directory, /\.log$/))).size).toBe(0)
+    await using index = await many.open()
+    await expectFound(index, many.packs)
+    await using few = await fixture(4, 6)
+    await (await few.open()).close()
+    expect((await readdir(few.directory)).filter((name) => name.endsWith('.ldb'))).toEqual([])
   })
 
   test('no two records have the same ordinal, and all are below the limit', async () => {
