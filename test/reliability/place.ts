@@ -5,8 +5,9 @@ import { ID_BYTES, type SnapshotId } from '../../src/base/ids.ts'
 import { recordLength } from '../../src/format/object.ts'
 import type { PackClass } from '../../src/format/pack.ts'
 import { PACK_BYTES, WriteSession } from '../../src/repository/write-session.ts'
+import { isOnDisk } from './form.ts'
 
-/** A folder in memory, where there is one, for what is written thousands of times. */
+/** A folder, in memory if that can be, for what is written thousands of times. */
 export interface Place extends AsyncDisposable {
   readonly path: string
   /** Of the repository. Its index really lies here; all else may be in memory. */
@@ -23,7 +24,7 @@ export interface Place extends AsyncDisposable {
 }
 
 export function makePlace(): Place {
-  const path = mkdtempSync(join(isWritable('/dev/shm') ? '/dev/shm' : tmpdir(), 'chainkeep-test-'))
+  const path = mkdtempSync(join(!isOnDisk && isWritable('/dev/shm') ? '/dev/shm' : tmpdir(), 'chainkeep-test-'))
   let copies = 0
   let hours = 0
   const place: Place = {

@@ -1,8 +1,9 @@
 // The complete forms of the tests of reliability:
 //
-//   node test/reliability/run.mjs NAME... [--seed S] [--rounds N] [--seconds N]
+//   node test/reliability/run.mjs NAME... [--seed S] [--rounds N] [--seconds N] [--on-disk]
 //
 // NAME is crash, failing-calls, full-disk, kill, stress or interleaving; another seed, other interleavings, damage and moments.
+// They work in memory (/dev/shm), which is faster, unless told to do so on the disk of the temporary directory.
 
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -13,6 +14,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '100' },
     seconds: { type: 'string', default: '60' },
+    'on-disk': { type: 'boolean', default: false },
   },
 })
 const env = {
@@ -21,6 +23,7 @@ const env = {
   CHAINKEEP_TEST_SEED: values.seed,
   CHAINKEEP_TEST_ROUNDS: values.rounds,
   CHAINKEEP_TEST_SECONDS: values.seconds,
+  CHAINKEEP_TEST_ON_DISK: String(values['on-disk']),
 }
 const files = positionals.map((name) => `test/reliability/${name}.test.ts`)
 const { status } = spawnSync('npx', ['vitest', 'run', ...files, '--disable-console-intercept'], {
