@@ -22,6 +22,8 @@ export const SMALL_BYTES: number = 2 ** 20
 /** … until the task has this many bytes or files. */
 const BATCH_BYTES = 4 * 2 ** 20
 const BATCH_FILES = 256
+/** To open, read, cut, seal and close a small file takes as long as so many bytes of a large one. */
+const FILE_BYTES = 64 * 1024
 /** Chunks that are looked up at once. */
 const BATCH_CHUNKS = 1024
 /**
@@ -72,7 +74,9 @@ export class FileReader {
     this.#options = options
     this.#begun = new Semaphore(options.pool.capacity * 2)
     const readLimits = { items: BATCH_FILES, weight: BATCH_BYTES, weightOf: ({ length }: FilePart): number => length }
-    this.#small = new Batches(readLimits, (files) => this.#run(files, sum(files.map(({ length }) => length))))
+    this.#small = new Batches(readLimits, (files) =>
+      this.#run(files, sum(files.map(({ length }) => FILE_BYTES + length))),
+    )
     const lookUpLimits = {
       items: BATCH_FILES,
       weight: BATCH_CHUNKS,

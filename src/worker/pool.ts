@@ -9,7 +9,7 @@ export interface PoolOptions {
 }
 
 export interface RunOptions {
-  /** Roughly how many bytes will be worked on: decides when threads are worth starting. */
+  /** How much work it is, in bytes of large files: decides when threads are worth starting. */
   readonly bytes: number
   /** Buffers of the task that change hands. */
   readonly transfer?: readonly ArrayBuffer[]
