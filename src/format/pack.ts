@@ -100,16 +100,19 @@ export interface PackFooter {
 
 /** Reads the last 64 bytes of a pack that is `packLength` long. Throws TRUNCATED or BAD_FORMAT. */
 export function decodePackFooter(bytes: Uint8Array, file: string, packLength: number): PackFooter {
-  const reader = new ByteReader(bytes, file, packLength - PACK_FOOTER_BYTES)
+  const footer = new ByteReader(bytes, file, packLength - PACK_FOOTER_BYTES)
+  const fields = footer.bytesView(PACK_FOOTER_BYTES - 12)
+  const checksum = footer.u32()
+  footer.signature(END_SIGNATURE, 'the end of a pack (it may have been cut off)')
+  footer.end()
+  if (checksum !== crc32(fields)) footer.fail('a pack footer with a wrong checksum', 0)
+  // Only now: where a pack was cut off, anything else stands in their place.
+  const reader = new ByteReader(fields, file, packLength - PACK_FOOTER_BYTES)
   const count = reader.u32()
   const trailerLength = reader.u32()
   const length = reader.u64()
   const id = packIdAt(reader.bytesView(ID_BYTES))
   const flags = reader.u32()
-  const checksum = reader.u32()
-  reader.signature(END_SIGNATURE, 'the end of a pack (it may have been cut off)')
-  reader.end()
-  if (checksum !== crc32(bytes.subarray(0, 52))) reader.fail('a pack footer with a wrong checksum', 0)
   if (flags !== 0) reader.fail(`a pack with unknown flags ${flags}`, 48)
   if (length !== packLength) reader.fail(`a pack of ${packLength} bytes that should have ${length}`, 8)
   if (count === 0) reader.fail('a pack of no records', 0)

@@ -39,9 +39,11 @@ export class DamageFound {
   pack({ packClass, id }: PackName, { message }: ChainkeepError, bytes?: number): void {
     this.packs.set(id, { packClass, id })
     const indexed = this.#index.pack(id)
-    if (indexed && bytes !== undefined)
-      this.#add({ type: 'pack-length', packClass, id, bytes, expectedBytes: indexed.bytes, message })
-    else this.#add({ type: 'pack-unreadable', packClass, id, message })
+    if (indexed && bytes !== undefined) {
+      const lengths = `the file has ${bytes} bytes where ${indexed.bytes} were written`
+      const expectedBytes = indexed.bytes
+      this.#add({ type: 'pack-length', packClass, id, bytes, expectedBytes, message: `${message}; ${lengths}` })
+    } else this.#add({ type: 'pack-unreadable', packClass, id, message })
     if (!indexed) return
     const end = indexed.firstOrdinal + indexed.objects // which of them are damaged is not known
     for (let ordinal = indexed.firstOrdinal; ordinal < end; ordinal++) this.lost.add(ordinal)

@@ -84,7 +84,10 @@ describe('a pack', () => {
   })
 
   test('is refused when it is cut off, or continued', () => {
-    for (const short of truncations(PACK)) expectRefusal(() => readPack(short, ID), ['TRUNCATED', 'BAD_FORMAT'], FILE)
+    for (const short of truncations(PACK)) {
+      const { code, message } = expectRefusal(() => readPack(short, ID), ['TRUNCATED', 'BAD_FORMAT'], FILE)
+      if (code === 'BAD_FORMAT') expect(message).toContain('not the end of a pack (it may have been cut off)')
+    }
     expectRefusal(() => readPack(Buffer.concat([PACK, PACK]), ID), 'BAD_FORMAT', FILE)
   })
 

@@ -153,9 +153,12 @@ describe('names the file, the kind of damage, and what suffers from it:', () => 
     await using it = await openMaintaining()
     await storeTwo(it)
     const { shared, more } = dataPacks(it)
+    const expectedBytes = statSync(it.pathOf(more)).size
     damage(it.pathOf(more), it.pathOf(shared))
+    const { size } = statSync(it.pathOf(more))
     const report = await check(it.repository)
-    expect(report.problems).toMatchObject([{ type, packClass: 'data', id: basename(more) }])
+    expect(report.problems).toMatchObject([{ type, packClass: 'data', id: basename(more), bytes: size, expectedBytes }])
+    expect(report.problems[0]!.message).toContain(`; the file has ${size} bytes where ${expectedBytes} were written`)
     expect(lossesIn(report)).toEqual({ 2: ['/more', '/own'] })
     expect((await check(it.repository, ALL)).problems).toEqual(report.problems)
 
