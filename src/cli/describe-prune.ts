@@ -68,9 +68,10 @@ function whenFreed(pending: readonly PendingPacks[]): string {
   )
   const [first, ...others] = holders.values()
   const from = `a prune frees it after ${formatTime(dueMs)}`
-  if (!first) return from
+  const alone = 'one without --grace at once, if nobody else is at work'
+  if (!first) return `${from}; ${alone}`
   const more = others.length > 0 ? ` and ${formatCount(others.length)} more` : ''
-  return `${from}, and when nobody relies on it any more: ${describeSession(first)}${more}`
+  return `${from}, and when nobody relies on it any more: ${describeSession(first)}${more}; ${alone}`
 }
 
 function pendingToJson({ packs, bytes, dueMs, waitsFor }: PendingPacks): Record<string, unknown> {
