@@ -1,5 +1,6 @@
 import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
+import { formatTime } from '../base/local-time.ts'
 import type { CheckReport, DamagedSnapshot } from '../maintain/check.ts'
 import type { Problem } from '../maintain/problem.ts'
 import type { ReadData } from '../maintain/read-data.ts'
@@ -9,7 +10,7 @@ import { type Output, pathField } from './output.ts'
 import { formatCount, formatSize } from './sizes.ts'
 import { snakeCaseFields } from './snake-case.ts'
 import { renderPairs } from './table.ts'
-import { formatDuration, formatTime } from './times.ts'
+import { formatDuration } from './times.ts'
 
 /** Of each type that people see without --verbose: one lost pack can mean hundreds of lost chunks. */
 const MAX_TOLD_PROBLEMS = 20

@@ -1,9 +1,10 @@
 import { basename } from 'node:path/posix'
 import { type ByteString, displayBytes } from '../base/bytes.ts'
+import { formatTime } from '../base/local-time.ts'
 import type { Entry } from '../browse/entries.ts'
 import type { Node } from '../format/node.ts'
 import { pathField } from './output.ts'
-import { formatTime, isoTimeNs } from './times.ts'
+import { isoTimeNs } from './times.ts'
 
 /** restic's names of the types. */
 const JSON_TYPES = {

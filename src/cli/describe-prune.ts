@@ -1,9 +1,9 @@
+import { formatTime } from '../base/local-time.ts'
 import type { PendingPacks, PruneResult } from '../maintain/prune.ts'
 import { describeSession } from '../repository/lock.ts'
 import type { Output } from './output.ts'
 import { formatCount, formatSize } from './sizes.ts'
 import { renderPairs } from './table.ts'
-import { formatTime } from './times.ts'
 
 /** What a prune has done, or in a dry run would do. */
 export function tellPruned(output: Output, result: PruneResult): void {

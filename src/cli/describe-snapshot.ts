@@ -1,5 +1,6 @@
 import { displayBytes } from '../base/bytes.ts'
 import { shortId } from '../base/ids.ts'
+import { formatTime } from '../base/local-time.ts'
 import type { Snapshot } from '../format/snapshot.ts'
 import type { GroupKey } from '../maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../repository/snapshots.ts'
@@ -7,7 +8,6 @@ import { pathField } from './output.ts'
 import { shortenPath } from './shorten-path.ts'
 import { formatSize } from './sizes.ts'
 import type { Column } from './table.ts'
-import { formatTime } from './times.ts'
 
 /** A snapshot as JSON, with restic's field names. */
 export function snapshotToJson({ id, snapshot }: StoredSnapshot): Record<string, unknown> {

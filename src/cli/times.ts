@@ -1,11 +1,3 @@
-/** Local time as `2026-11-21 07:00:00`. */
-export function formatTime(timeMs: number): string {
-  const date = new Date(timeMs)
-  const two = (value: number): string => String(value).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
-}
-
 /** RFC 3339 with the nanoseconds that `Date` lacks. */
 export function isoTimeNs(timeNs: bigint): string {
   const ns = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n

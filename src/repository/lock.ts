@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend, FileKind } from '../backend/backend.ts'
 import { ChainkeepError, fileError, isCode } from '../base/errors.ts'
+import { formatTime } from '../base/local-time.ts'
 import { markOf } from '../base/processes.ts'
 import { encodeLock, type LockFile, type LockMode } from '../format/lock.ts'
 import type { Environment } from './environment.ts'
@@ -84,8 +85,7 @@ function refuseSecond(others: Sessions): void {
 export function describeSession({ mode, pid, host, sinceMs }: LockFile): string {
   if (pid === 0) return 'somebody whose lock cannot be read may be writing to the repository'
   const work = { read: 'reading', write: 'writing to', prune: 'pruning', interrupted: 'no longer writing to' }[mode]
-  const since = new Date(sinceMs).toLocaleString('sv-SE') // as 2026-11-21 07:00:00
-  return `process ${pid} on ${host} is ${work} the repository (since ${since})`
+  return `process ${pid} on ${host} is ${work} the repository (since ${formatTime(sinceMs)})`
 }
 
 async function hold(

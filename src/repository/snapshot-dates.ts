@@ -1,4 +1,5 @@
 import { type SnapshotId, shortId } from '../base/ids.ts'
+import { formatTime } from '../base/local-time.ts'
 import type { StoredSnapshot } from './snapshots.ts'
 
 /**
@@ -31,7 +32,7 @@ export const describeBeforeParent = (found: readonly StoredSnapshot[]): string =
 /** `snapshot 12345678 (2036-…) is`, or `7 snapshots (12345678 … of 2036-…) are`. */
 function describeDates(snapshots: readonly StoredSnapshot[]): string {
   const { id, snapshot } = snapshots[0]!
-  const date = new Date(snapshot.timeMs).toISOString()
+  const date = formatTime(snapshot.timeMs)
   return snapshots.length === 1
     ? `snapshot ${shortId(id)} (${date}) is`
     : `${snapshots.length} snapshots, such as ${shortId(id)} (${date}), are`

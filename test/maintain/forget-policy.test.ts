@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { byteStringOf } from '../../src/base/bytes.ts'
 import { type ObjectId, parseSnapshotId } from '../../src/base/ids.ts'
+import { formatTime } from '../../src/base/local-time.ts'
 import { parseDuration } from '../../src/maintain/duration.ts'
 import { type ForgetGroup, type ForgetPolicy, planForget, UNLIMITED } from '../../src/maintain/forget-policy.ts'
 import type { StoredSnapshot } from '../../src/repository/snapshots.ts'
@@ -152,7 +153,7 @@ describe('a snapshot dated in the future', () => {
   test('is reported', () => {
     const [group] = planForget(snapshots, { last: 1 }, { nowMs: NOW })
     expect(group!.notes).toEqual([
-      `snapshot ${snapshots[2]!.id.slice(0, 8)} (2036-01-01T00:00:00.000Z) is dated in the future: it is kept, and counted for nothing; "chainkeep forget ID" removes what is wrong`,
+      `snapshot ${snapshots[2]!.id.slice(0, 8)} (${formatTime(snapshots[2]!.snapshot.timeMs)}) is dated in the future: it is kept, and counted for nothing; "chainkeep forget ID" removes what is wrong`,
     ])
   })
 })

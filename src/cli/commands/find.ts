@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { displayBytes } from '../../base/bytes.ts'
 import { shortId } from '../../base/ids.ts'
+import { formatTime } from '../../base/local-time.ts'
 import { findEntries } from '../../browse/find.ts'
 import { compilePatterns } from '../../repository/path-patterns.ts'
 import { defineVerb, repeatableOption, type Verb } from '../command.ts'
@@ -8,7 +9,6 @@ import { entryToJson, formatLong } from '../describe-node.ts'
 import { countOf } from '../describe-snapshot.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type FilterValues, filterOf, filterOptions, selectSnapshots } from '../select-snapshots.ts'
-import { formatTime } from '../times.ts'
 
 interface Options extends FilterValues {
   readonly long?: boolean
