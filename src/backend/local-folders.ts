@@ -8,11 +8,11 @@ const KEPT_FOLDERS: ReadonlySet<string> = new Set(['data', 'meta', 'snapshots'])
 
 /**
  * Makes the folders of an empty repository in `directory`, which may exist if it holds no files but leftovers of an attempt
- * that was interrupted. Rejects EXISTS, DENIED, IO.
+ * that was interrupted. Rejects EXISTS, NOT_FOUND (there is no folder for it to be in), DENIED, IO.
  */
 export async function createLocalFolders(directory: string, files: FileSystem = nodeFileSystem): Promise<void> {
   try {
-    if (await makeDirectory(files, directory)) await files.syncDirectory(dirname(directory))
+    if (await makeRoot(files, directory)) await files.syncDirectory(dirname(directory))
     const names = await files.list(directory)
     if (names.length > 0 && !names.every(({ name }) => (FOLDERS as readonly string[]).includes(name)))
       throw new ChainkeepError('EXISTS', `cannot create a repository in ${directory}: the folder is not empty`, {
@@ -24,6 +24,22 @@ export async function createLocalFolders(directory: string, files: FileSystem = 
     await files.syncDirectory(directory)
   } catch (error) {
     throw fileError(`cannot create a repository in ${directory}`, error, { directory })
+  }
+}
+
+/** Not with those above it: where they are missing, a path was mistyped, or a disk is not mounted. */
+async function makeRoot(files: FileSystem, directory: string): Promise<boolean> {
+  try {
+    return await makeDirectory(files, directory)
+  } catch (error) {
+    const parent = dirname(directory)
+    const isParentThere = await files.stat(parent).then(
+      () => true,
+      () => false,
+    )
+    if (errnoOf(error) !== 'ENOENT' || isParentThere) throw error // in /proc nothing can be made
+    const message = `cannot create a repository in ${directory}: there is no ${parent}; make that folder first, or correct the path`
+    throw new ChainkeepError('NOT_FOUND', message, { directory: parent }, error)
   }
 }
 

@@ -10,7 +10,7 @@ import { initRepository, openRepository, type Repository } from './repository.ts
 import { makeReserve } from './reserve.ts'
 import { writeSettings } from './settings.ts'
 
-/** Makes a repository in the folder at an absolute path, which may exist if it is empty. Rejects EXISTS, DENIED, IO. */
+/** Makes a repository in the folder at an absolute path, which may exist if it is empty. Rejects EXISTS, NOT_FOUND (the folder above), DENIED, IO. */
 export async function createLocalRepository(
   path: string,
   environment: Environment,

@@ -113,8 +113,10 @@ describe('the repository', () => {
     await expectFailure(
       ['init', '-r', 'x/y'],
       1,
-      `cannot create a repository in ${inTmp('x/y')}: no such file or directory`,
+      `cannot create a repository in ${inTmp('x/y')}: there is no ${inTmp('x')}; make that folder first, or correct the path`,
     )
+    expect(readdirSync(tmp.path)).not.toContain('x')
+    await expectFailure(['init', '-r', '/proc/x'], 1, /\/proc\/x: no such file or directory$/m)
   })
 
   test('is locked', async () => {

@@ -8,7 +8,7 @@ interface Options {
 }
 
 export const init: Verb = defineVerb<Options>({
-  description: 'Creates a repository in a folder that does not exist yet, or is empty.',
+  description: 'Creates a repository in a folder that is empty, or does not exist yet while the one above it does.',
   options: [
     parsedOption(
       '--parity <percent>',
