@@ -20,8 +20,8 @@ export const repair: Verb = defineVerb<Options>({
 
   repair packs [ID...]       heals damaged packs that have parity enough; of the others saves what is sound into
                              new ones, and removes the damaged; writes damaged parity again
-  backup                     stores again what is lost and the source still has: where packs are gone that
-                             this machine has seen, every file is read; on another machine --type full does
+  backup                     stores again what is lost and the source still has: where the last snapshot of
+                             its paths lacks anything, every file is read
   repair snapshots [ID...]   makes of each snapshot that lacks something another one without it
 
 "repair index" builds the index again from the packs; a damaged one is noticed and rebuilt anyway.`,
