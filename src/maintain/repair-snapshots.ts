@@ -10,7 +10,7 @@ import {
   REPAIRED_TAG,
   removeSnapshot,
   type StoredSnapshot,
-  saveSnapshot,
+  saveSoundSnapshot,
 } from '../repository/snapshots.ts'
 import { changeTags } from './retag.ts'
 import { type Losses, type Salvaged, TreeSalvage } from './salvage-tree.ts'
@@ -91,7 +91,7 @@ export async function repairSnapshots(
   const save = async (snapshot: Snapshot): Promise<SnapshotId> => {
     if (repository.condemned.size > 0 && !(await secureTrees(repository, [snapshot.tree], { lock, signal })).isWhole)
       throw new ChainkeepError('LOCKED', 'a prune has deleted meanwhile what a repaired snapshot needs; try again')
-    const id = await saveSnapshot(snapshot, lock)
+    const id = await saveSoundSnapshot(repository, snapshot, lock)
     lock.holdsUnpublished = false
     return id
   }

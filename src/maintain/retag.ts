@@ -1,11 +1,12 @@
 import { throwIfInterrupted } from '../base/errors.ts'
-import type { SnapshotId } from '../base/ids.ts'
+import { type SnapshotId, shortId } from '../base/ids.ts'
 import type { Snapshot } from '../format/snapshot.ts'
 import { doubtsAbout } from '../repository/cleared-snapshots.ts'
 import type { Lock } from '../repository/lock.ts'
 import type { Repository } from '../repository/repository.ts'
 import { secureTrees } from '../repository/secure-trees.ts'
-import { loadSnapshot, removeSnapshot, type StoredSnapshot, saveSnapshot } from '../repository/snapshots.ts'
+import { survivingSessions } from '../repository/sessions.ts'
+import { loadSnapshot, removeSnapshot, type StoredSnapshot, saveSoundSnapshot } from '../repository/snapshots.ts'
 
 /** `set` replaces all tags; else those to be removed go first, and then those to be added come. */
 export interface TagChange {
@@ -38,12 +39,32 @@ export async function retag(
     if (tags.join('\0') === snapshot.tags.join('\0')) continue
     const changed: Snapshot = { ...snapshot, tags, original: snapshot.original ?? id }
     await secure(repository, { id, snapshot }, lock)
-    const newId = await saveSnapshot(changed, lock) // durable before the old one goes
-    lock.holdsUnpublished = false
-    await removeSnapshot(repository, id)
+    const newId = await replace(repository, id, changed, lock)
     retagged.push({ id: newId, snapshot: changed, replaced: id })
   }
   return retagged
+}
+
+/**
+ * The new one is durable before the old one goes. If the new one is there already, somebody who gives the old tags back may be
+ * about to remove it in favour of the old one: then both stay.
+ */
+async function replace(repository: Repository, id: SnapshotId, changed: Snapshot, lock: Lock): Promise<SnapshotId> {
+  const { backend, environment } = repository
+  let isSafe = true
+  const newId = await saveSoundSnapshot(repository, changed, lock, async () => {
+    const { alive } = await survivingSessions(backend, environment, lock.name)
+    isSafe = !alive.some(({ mode }) => mode === 'write')
+  })
+  lock.holdsUnpublished = false
+  if (isSafe) {
+    await lock.confirm() // else somebody may have taken the new one away again
+    await removeSnapshot(repository, id)
+  } else
+    environment.notice(
+      `snapshot ${shortId(newId)} was there already, and somebody else is at work, perhaps on it: ${shortId(id)} stays beside it; run it again to remove that`,
+    )
+  return newId
 }
 
 /** Makes sure that what a snapshot needs is there and stays: it is about to be needed by another. */

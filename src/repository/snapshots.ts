@@ -60,13 +60,46 @@ export async function loadSnapshot(repository: Repository, id: SnapshotId): Prom
 
 /** The commit point: call only after `WriteSession.flush` (FORMAT.md §10). Rejects LOCKED if the lock is gone. */
 export async function saveSnapshot(snapshot: Snapshot, lock: Pick<Lock, 'publish'>): Promise<SnapshotId> {
+  return (await publishSnapshot(snapshot, lock)).id
+}
+
+/**
+ * The same for a snapshot that another is to be removed for. One that is there already must be sound then, and stay: it is
+ * stored again if it is damaged, or gone after all once `whenThere` has looked who else is at work.
+ */
+export async function saveSoundSnapshot(
+  repository: Repository,
+  snapshot: Snapshot,
+  lock: Pick<Lock, 'publish'>,
+  whenThere: () => Promise<void> = async () => {},
+): Promise<SnapshotId> {
+  for (;;) {
+    const { id, isNew } = await publishSnapshot(snapshot, lock)
+    if (isNew) return id
+    await whenThere()
+    try {
+      await loadSnapshot(repository, id)
+      return id
+    } catch (error) {
+      if (!isCode(error, 'NOT_FOUND', 'BAD_FORMAT', 'CORRUPT', 'TRUNCATED')) throw error
+      await removeSnapshot(repository, id)
+    }
+  }
+}
+
+/** `isNew` says that no file of that name was there. */
+async function publishSnapshot(
+  snapshot: Snapshot,
+  lock: Pick<Lock, 'publish'>,
+): Promise<{ readonly id: SnapshotId; readonly isNew: boolean }> {
   const { id, bytes } = encodeSnapshot(snapshot, createSnapshotCompressor())
   try {
     await lock.publish('snapshots', id, [bytes])
+    return { id, isNew: true }
   } catch (error) {
-    if (!isCode(error, 'EXISTS')) throw error // the same content is there already
+    if (!isCode(error, 'EXISTS')) throw error
+    return { id, isNew: false }
   }
-  return id
 }
 
 /** Leaves raw what fits a block of the disk anyhow, so that nobody has to load zstd to write it, or to read it. */
