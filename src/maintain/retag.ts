@@ -58,7 +58,7 @@ async function replace(repository: Repository, id: SnapshotId, changed: Snapshot
   })
   lock.holdsUnpublished = false
   if (isSafe) {
-    await lock.confirm() // else somebody may have taken the new one away again
+    await lock.confirm() // else somebody may have taken the new one away again; who sleeps for half an hour right here is not found out
     await removeSnapshot(repository, id)
   } else
     environment.notice(

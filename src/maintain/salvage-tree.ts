@@ -85,7 +85,7 @@ export class TreeSalvage {
   async #tree(id: ObjectId, expected: ExpectedTree | undefined, found: Findings): Promise<boolean> {
     const [location] = await this.#index.locate('tree', idBytes(id))
     if (location && this.#whole.has(location.ordinal)) return true
-    const reason = this.#lossOf('tree', id, location)
+    const reason = await this.#lossOf('tree', id, location)
     const tree = reason ?? (await orReason(loadTree(this.#repository.load, id, expected)))
     if (typeof tree === 'string') {
       found.isGone ||= expected === undefined
@@ -139,7 +139,7 @@ export class TreeSalvage {
     if (typeof id !== 'string') return undefined
     const [location] = await this.#index.locate('attributes', idBytes(id))
     const loaded =
-      this.#lossOf('attributes', id, location) ?? (await orReason(loadAttributes(this.#repository.load, node)))
+      (await this.#lossOf('attributes', id, location)) ?? (await orReason(loadAttributes(this.#repository.load, node)))
     return typeof loaded === 'string' ? loaded : undefined
   }
 
@@ -151,7 +151,7 @@ export class TreeSalvage {
 
   /** Why the content below a list cannot be had: the first reason found. */
   async #listLoss(content: Content, length: number, location: Location | undefined): Promise<string | undefined> {
-    const loss = this.#lossOf('list', content.id, location)
+    const loss = await this.#lossOf('list', content.id, location)
     if (loss !== undefined) return loss
     if (this.#whole.has(location!.ordinal)) return undefined
     const list = await orReason(loadList(this.#repository.load, content, length))
@@ -162,7 +162,7 @@ export class TreeSalvage {
       const id = objectIdAt(list.ids, i * ID_BYTES)
       const reason =
         height === 0
-          ? this.#lossOf('chunk', id, places[i], below)
+          ? await this.#lossOf('chunk', id, places[i], below)
           : await this.#listLoss({ height, id }, below, places[i])
       if (reason !== undefined) return reason
     }
@@ -170,9 +170,16 @@ export class TreeSalvage {
     return undefined
   }
 
-  #lossOf(kind: ObjectKind, id: ObjectId, location: Location | undefined, length?: number): string | undefined {
+  /** Any sound copy will do: one that is damaged is no loss while another is not. */
+  async #lossOf(
+    kind: ObjectKind,
+    id: ObjectId,
+    location: Location | undefined,
+    length?: number,
+  ): Promise<string | undefined> {
     if (!location) return `${kind} ${id} is missing`
-    if (this.#isLost(location)) return `${kind} ${id} is damaged`
+    if (this.#isLost(location) && (await this.#index.locateCopies(kind, idBytes(id))).every(this.#isLost))
+      return `${kind} ${id} is damaged`
     if (length !== undefined && location.plainLength !== length)
       return `${kind} ${id} has ${location.plainLength} bytes, not ${length}`
     return undefined

@@ -3,12 +3,14 @@ import { basename } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { isCode } from '../../src/base/errors.ts'
 import { parsePackId } from '../../src/base/ids.ts'
+import { RECORD_HEADER_BYTES } from '../../src/format/object.ts'
 import { type CheckReport, check } from '../../src/maintain/check.ts'
 import type { Problem } from '../../src/maintain/problem.ts'
 import { rememberPacks } from '../../src/repository/known-packs.ts'
 import { readPackTrailer } from '../../src/repository/pack-trailer.ts'
 import type { StoredSnapshot } from '../../src/repository/snapshots.ts'
 import { contentsOf, flipped, type Maintaining, openMaintaining } from '../helpers/maintaining.ts'
+import { storeSecondCopies } from '../helpers/second-copies.ts'
 import { seededBytes } from '../helpers/seeded-bytes.ts'
 
 const ALL = { readData: 'all' } as const
@@ -184,6 +186,20 @@ describe('names the file, the kind of damage, and what suffers from it:', () => 
     const report = await check(it.repository)
     expect(report.problems).toMatchObject([{ type: 'pack-unreadable', packClass: 'data', id: basename(file) }])
     expect(lossesIn(report)).toEqual({ 2: ['/more', '/own'] })
+  })
+
+  test('an object of which another copy is sound: the pack, and no snapshot before that is damaged, too', async () => {
+    await using it = await openMaintaining()
+    await it.store({ file: 'text' }, { timeMs: 1 })
+    const copied = await storeSecondCopies(it.repository)
+    for (const { packClass, first, offset } of copied)
+      it.change(`${packClass}/${first.slice(0, 2)}/${first}`, (bytes) => flipped(bytes, offset + RECORD_HEADER_BYTES))
+    const report = await check(it.repository, ALL)
+    expect(typesOf(report)).toEqual(['object-corrupt'])
+    expect(report.damagedSnapshots).toEqual([])
+    const { packClass, second, offset } = copied.find((each) => each.packClass === 'data')!
+    it.change(`${packClass}/${second.slice(0, 2)}/${second}`, (bytes) => flipped(bytes, offset + RECORD_HEADER_BYTES))
+    expect(lossesIn(await check(it.repository, ALL))).toEqual({ 1: ['/file'] })
   })
 
   test('a pack that is gone', async () => {
