@@ -97,20 +97,26 @@ class Killing {
       this.#keepCopy()
     }
     const argv = verb.argv(this.#place, this.#dice)
-    if (verb.keeps !== undefined) this.#required = this.#required.slice(-verb.keeps)
     const count = this.kills.get(name) ?? { killed: 0, runs: 0 }
     this.kills.set(name, count)
     for (let runs = 1 + this.#dice(2); runs > 0; runs--) {
       const wholeMs = this.#durations.get(name) ?? 1000
       count.runs++
+      this.#permit(verb)
       if ((await this.#run(argv, this.#dice(Math.ceil(wholeMs * 1.1)))).signal === 'SIGKILL') count.killed++
       await this.#look(what)
     }
     if (name !== 'restore' && this.#dice(2) === 0) return
+    this.#permit(verb)
     await this.#succeed(name, argv)
     await this.#look(what)
     if (name === 'restore')
       expect([what, compareTrees(this.#latest(), this.#place.target, { root: false })]).toEqual([what, []])
+  }
+
+  /** From here on those may be gone that the verb does not keep. */
+  #permit({ keeps = Number.POSITIVE_INFINITY }: Verb): void {
+    this.#required = this.#required.slice(-keeps)
   }
 
   /** A day later nothing is left that is of no use, and every snapshot is restored as it should. */
