@@ -117,6 +117,12 @@ export function parsedOption<T>(
   })
 }
 
+/** What a command line fails with that lacks something: which, and what it would say. Without a verb, all of them need it. */
+export function missing(what: string, meaning: string, verb?: string): ChainkeepError {
+  const help = verb === undefined ? 'chainkeep help' : `chainkeep help ${verb}`
+  return new ChainkeepError('USAGE', `${what} is missing: ${meaning} ("${help}" tells more)`)
+}
+
 /** Worker threads, as the library's `threads`. */
 export function threadsOption(): Option {
   return parsedOption(

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { ChainkeepError } from '../base/errors.ts'
 import { defaultCacheDirectory } from '../repository/cache-directory.ts'
 import type { Environment } from '../repository/environment.ts'
-import { resolvePath } from './command.ts'
+import { missing, resolvePath } from './command.ts'
 import type { Io } from './io.ts'
 
 /** What the library is told of the process. `cacheDirectory` is what the command line says, if anything. */
@@ -24,8 +23,7 @@ export function createEnvironment(
 /** The absolute path of the repository that the command line, else the environment, says. Throws USAGE if neither does. */
 export function repositoryPathOf(io: Io, repo: string | undefined): string {
   const path = repo ?? (io.env.CHAINKEEP_REPOSITORY || undefined)
-  if (path === undefined)
-    throw new ChainkeepError('USAGE', 'which repository? Give its folder with --repo, or set CHAINKEEP_REPOSITORY')
+  if (path === undefined) throw missing('--repo <dir>', "the repository's folder, unless CHAINKEEP_REPOSITORY says it")
   return resolvePath(io, path)
 }
 

@@ -2,7 +2,15 @@ import { Command, CommanderError } from 'commander'
 import { ChainkeepError } from '../base/errors.ts'
 import type { Repository } from '../repository/repository.ts'
 import { explain } from './advice.ts'
-import { type Context, declareVerb, type GlobalOptions, globalOptions, mergeGlobals, type Verb } from './command.ts'
+import {
+  type Context,
+  declareVerb,
+  type GlobalOptions,
+  globalOptions,
+  mergeGlobals,
+  missing,
+  type Verb,
+} from './command.ts'
 import { createEnvironment, programVersion, repositoryPathOf } from './environment.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { describeCommand } from './help-text.ts'
@@ -41,7 +49,9 @@ interface Session {
   readonly io: Io
   output: Output
   exitCode: number
-  /** What an interruption leaves behind, once the verb is known. */
+  /** The verb, once it is known … */
+  command?: Command
+  /** … and what its interruption leaves behind. */
   interrupted?: string
 }
 
@@ -92,6 +102,7 @@ function createProgram(session: Session): Command {
 const DESCRIPTION = 'Deduplicating backups of blockchain nodes: hourly snapshots that cost next to nothing.'
 
 function configureVerb(program: Command, command: Command, verb: Verb, session: Session): void {
+  session.command = command
   declareVerb(command, verb)
   command.helpOption('-h, --help', 'show this')
   for (const option of globalOptions()) command.addOption(option)
@@ -124,10 +135,10 @@ function createOutput(io: Io, { json = false, quiet, verbose = 0, color }: Globa
 }
 
 /** Says in one sentence why the command fails, and answers the exit code. */
-function reportError(thrown: unknown, { io, output, interrupted }: Session): number {
+function reportError(thrown: unknown, { io, output, command, interrupted }: Session): number {
   const { aborted, reason } = io.signal
   if (reason === BROKEN_PIPE) return EXIT.brokenPipe // nobody is left to be told
-  const error = reason instanceof ChainkeepError ? reason : thrown
+  const error = reason instanceof ChainkeepError ? reason : (missingArgument(thrown, command) ?? thrown)
   if (error instanceof CommanderError) return reportUsage(error, output)
   const code = aborted && error !== reason ? EXIT.interrupted : exitCodeOf(error)
   if (code === EXIT.interrupted) output.fatal(`interrupted${interrupted ? `; ${interrupted}` : ''}`, code)
@@ -135,6 +146,13 @@ function reportError(thrown: unknown, { io, output, interrupted }: Session): num
   else output.fatal(`internal error: ${error instanceof Error ? error.message : String(error)}`, code)
   if (output.verbosity >= 2) output.stack(error)
   return code
+}
+
+/** The same in our words, if it is commander's that an argument is missing. */
+function missingArgument(thrown: unknown, command: Command | undefined): ChainkeepError | undefined {
+  if (!(thrown instanceof CommanderError) || thrown.code !== 'commander.missingArgument' || !command) return undefined
+  const argument = command.registeredArguments[command.args.length]!
+  return missing(`<${argument.name()}>`, argument.description, command.name())
 }
 
 function reportUsage(error: CommanderError, output: Output): number {

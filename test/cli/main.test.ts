@@ -61,7 +61,15 @@ describe('wrong usage', () => {
     [['bakup', 'x'], "unknown command 'bakup' (did you mean backup?)"],
     [['snapshots', '--hots', 'x'], "unknown option '--hots' (did you mean --host?)"],
     [['--jsn', 'snapshots'], "unknown option '--jsn' (did you mean --json?)"],
-    [['ls'], "missing required argument 'id[:path]'"],
+    [
+      ['ls'],
+      '<id[:path]> is missing: the first digits of a snapshot\'s id, latest, or latest~N ("chainkeep help ls" tells more)',
+    ],
+    [['diff', 'latest'], '<id[:path]> is missing: the second snapshot ("chainkeep help diff" tells more)'],
+    [['find'], '<pattern> is missing: such as *.ldb, '],
+    [['repair'], '<what> is missing: packs, snapshots or index ("chainkeep help repair" tells more)'],
+    [['cat', 'snapshot'], '<id> is missing: of what ("chainkeep help cat" tells more)'],
+    [['tag', 'latest'], '--add, --remove or --set is missing: which tags to change ("chainkeep help tag" tells more)'],
     [['backup', '--type', 'ful', 'x'], 'Did you mean full?'],
     [['backup', '--type', 'everything', 'x'], 'It is one of incremental, differential, full.'],
     [['backup', '--compression', 'zstd', 'x'], 'It is auto, off, fast, better, max, or a number from -7 to 19.'],
@@ -74,12 +82,15 @@ describe('wrong usage', () => {
     [['snapshots', '--group-by', 'host,path,tagz'], 'Did you mean tags?'],
     [['version', 'x'], 'too many arguments'],
     [['cat', 'confg'], 'did you mean config?'],
-    [['backup'], 'what is to be backed up? Give its path'],
+    [['backup'], '<path> is missing: what is to be backed up ("chainkeep help backup" tells more)'],
     [['backup', '--stdin', 'x'], 'with --stdin there are no paths'],
     [['backup', '--time', 'yesterday', '.'], '"yesterday" is not a time'],
     [['find', ''], 'the pattern "" is empty'],
-    [['restore', 'latest'], 'where to? Give a directory with --target'],
-    [['restore', 'latest', '--target', ''], 'where to? Give a directory with --target'],
+    [['restore', 'latest'], '--target <dir> is missing: where to ("chainkeep help restore" tells more)'],
+    [
+      ['restore', 'latest', '--target', ''],
+      '--target <dir> is missing: where to ("chainkeep help restore" tells more)',
+    ],
     [['backup', ''], 'an empty path names nothing'],
     [['backup', '--stdin', '--stdin-filename', ''], 'an empty path names nothing'],
     [['backup', '.', '--exclude-file', ''], 'an empty path names nothing'],
@@ -122,7 +133,7 @@ describe('global options', () => {
   test('the repository must be said, and the option wins over the environment', async () => {
     expect(await runCli(tmp.path, ['snapshots'], { env: { CHAINKEEP_REPOSITORY: '' } })).toMatchObject({
       code: 2,
-      stderr: 'chainkeep: which repository? Give its folder with --repo, or set CHAINKEEP_REPOSITORY\n',
+      stderr: `chainkeep: --repo <dir> is missing: the repository's folder, unless CHAINKEEP_REPOSITORY says it ("chainkeep help" tells more)\n`,
     })
     const { code, stderr } = await run('snapshots', '--repo', 'elsewhere')
     expect(code).toBe(10)

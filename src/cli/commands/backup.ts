@@ -10,6 +10,7 @@ import {
   type Context,
   choiceOption,
   defineVerb,
+  missing,
   parsedOption,
   repeatableOption,
   resolvePath,
@@ -105,11 +106,8 @@ A backup that did not finish is continued by the next one of the same paths: wha
   interrupted: 'what is stored already will be used by the next backup',
   async run(context, options, paths) {
     const { io, output } = context
-    if ((paths.length === 0) !== (options.stdin === true))
-      throw new ChainkeepError(
-        'USAGE',
-        options.stdin ? 'with --stdin there are no paths' : 'what is to be backed up? Give its path',
-      )
+    if (options.stdin && paths.length > 0) throw new ChainkeepError('USAGE', 'with --stdin there are no paths')
+    if (!options.stdin && paths.length === 0) throw missing('<path>', 'what is to be backed up', 'backup')
     if (options.stdinFilename !== undefined && !options.stdin)
       throw new ChainkeepError('USAGE', '--stdin-filename names what is read from stdin: give --stdin, too')
     const backupOptions = toBackupOptions(context, options, paths)

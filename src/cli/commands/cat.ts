@@ -6,7 +6,7 @@ import { decodeList } from '../../format/list.ts'
 import { decodeTree } from '../../format/tree.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { findSnapshot } from '../../repository/snapshots.ts'
-import { defineVerb, type Verb } from '../command.ts'
+import { defineVerb, missing, type Verb } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { listToJson, manifestToJson, packToJson, treeToJson } from '../metadata-json.ts'
 import { nearest } from '../nearest.ts'
@@ -64,7 +64,7 @@ const READERS: Readonly<Record<string, (repository: Repository, id: string | und
 }
 
 function required(id: string | undefined): string {
-  if (id === undefined) throw new ChainkeepError('USAGE', 'of what? Give its id, or "chainkeep help cat" for more')
+  if (id === undefined) throw missing('<id>', 'of what', 'cat')
   return id
 }
 

@@ -23,7 +23,7 @@ export const diff: Verb = defineVerb<Options>({
   U  only metadata updated (with --metadata)`,
   arguments: [
     ['<id[:path]>', 'the first snapshot'],
-    ['<id[:path]>', 'the second one'],
+    ['<id[:path]>', 'the second snapshot'],
   ],
   options: [new Option('--metadata', 'tell also of changed times, owners, permissions and attributes')],
   examples: [

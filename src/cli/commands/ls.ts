@@ -15,7 +15,7 @@ interface Options extends FilterValues {
 export const ls: Verb = defineVerb<Options>({
   description:
     'Lists what is in a snapshot: everything, or with a path what is directly in that directory. Filters narrow "latest".',
-  arguments: [['<id[:path]>', 'the first digits of its id, latest, or latest~N']],
+  arguments: [['<id[:path]>', "the first digits of a snapshot's id, latest, or latest~N"]],
   options: [
     new Option('-l, --long', 'with permissions, owner, size and time'),
     new Option('-R, --recursive', 'with a path, too: everything below it'),

@@ -2,7 +2,15 @@ import { Option } from 'commander'
 import { ChainkeepError } from '../../base/errors.ts'
 import type { OverwriteMode } from '../../restore/options.ts'
 import { restore as runRestore } from '../../restore/restorer.ts'
-import { choiceOption, defineVerb, repeatableOption, resolvePath, threadsOption, type Verb } from '../command.ts'
+import {
+  choiceOption,
+  defineVerb,
+  missing,
+  repeatableOption,
+  resolvePath,
+  threadsOption,
+  type Verb,
+} from '../command.ts'
 import { tellRestored, tellRestoredItem } from '../describe-restore.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type FilterValues, filterOf, filterOptions, findSnapshotPath } from '../select-snapshots.ts'
@@ -21,7 +29,7 @@ interface Options extends FilterValues {
 
 export const restore: Verb = defineVerb<Options>({
   description: `Writes what is in a snapshot to a directory. With ID:path, what is in that directory goes right into the target. Into a directory that holds files already, only what differs is written. Filters narrow "latest".`,
-  arguments: [['<id[:path]>', 'the first digits of its id, latest, or latest~N']],
+  arguments: [['<id[:path]>', "the first digits of a snapshot's id, latest, or latest~N"]],
   options: [
     new Option('-t, --target <dir>', 'where to (required)'),
     repeatableOption('-i, --include <pattern>', 'only what fits (may be repeated)'),
@@ -47,7 +55,7 @@ export const restore: Verb = defineVerb<Options>({
   exitCodes: [10],
   interrupted: 'the same command goes on from here',
   async run({ io, output, openToRead }, options, [text]) {
-    if (!options.target) throw new ChainkeepError('USAGE', 'where to? Give a directory with --target')
+    if (!options.target) throw missing('--target <dir>', 'where to', 'restore')
     const startMs = io.now()
     await using repository = await openToRead()
     const { id, snapshot, path } = await findSnapshotPath(repository, text!, filterOf(io, options))

@@ -1,7 +1,7 @@
 import { ChainkeepError } from '../../base/errors.ts'
 import { shortId } from '../../base/ids.ts'
 import { retag } from '../../maintain/retag.ts'
-import { defineVerb, repeatableOption, type Verb } from '../command.ts'
+import { defineVerb, missing, repeatableOption, type Verb } from '../command.ts'
 import { countOf } from '../describe-snapshot.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type FilterValues, filterOf, filterOptions, selectSnapshots, splitCommas } from '../select-snapshots.ts'
@@ -30,7 +30,7 @@ a hash of what it says, so each changed one gets a new id; the old one stays on 
   exitCodes: [10, 11],
   async run({ io, output, openRepository }, options, ids) {
     const { set, add, remove } = options
-    if (!set && !add && !remove) throw new ChainkeepError('USAGE', 'change which tags? Give --add, --remove or --set')
+    if (!set && !add && !remove) throw missing('--add, --remove or --set', 'which tags to change', 'tag')
     if (set && (add || remove)) throw new ChainkeepError('USAGE', '--set goes with neither --add nor --remove')
     const change = {
       set: set?.flatMap(splitCommas),

@@ -290,7 +290,7 @@ describe('tag', () => {
   })
 
   test('needs to know what to change', async () => {
-    expect((await run(['tag', 'latest'])).stderr).toContain('change which tags?')
+    expect((await run(['tag', 'latest'])).stderr).toContain('--set is missing: which tags to change')
     expect((await run(['tag', '--set', 'x', '--add', 'y'])).code).toBe(2)
   })
 })
