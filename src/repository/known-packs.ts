@@ -6,6 +6,8 @@ import type { Repository } from './repository.ts'
 /** Items of u8 type | id: packs that this machine has seen in the repository, and trees that were whole with these. */
 const FILE = 'packs'
 const TYPE = { pack: 0x50, tree: 0x54 } as const
+/** Each backup adds one, and only the latest of each source is asked for. */
+const MOST_TREES = 1000
 
 interface Known {
   readonly packs: readonly PackId[]
@@ -46,7 +48,7 @@ export async function rememberPacks(
   const packs = [...there].filter((id) => !condemned.has(id))
   await remember(repository, FILE, [
     ...packs.map((id) => item(TYPE.pack, id)),
-    ...Array.from(trees, (id) => item(TYPE.tree, id)),
+    ...Array.from(trees, (id) => item(TYPE.tree, id)).slice(-MOST_TREES),
   ])
 }
 

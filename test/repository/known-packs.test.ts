@@ -57,6 +57,16 @@ test('a tree that was whole is so until a pack is gone; then each must be looked
   expect(await known()).toEqual([false, false, false])
 })
 
+test('of many trees the latest are known', async () => {
+  await using repository = await openTestRepository(tmp.path)
+  const trees = Array.from({ length: 1500 }, (_, i) => parseObjectId(i.toString(16).padStart(64, '0')))
+  await rememberPacks(repository, trees.slice(0, 1499))
+  await rememberPacks(repository, [TREE])
+  expect(await isKnownWhole(repository, trees[1498]!)).toBe(true)
+  expect(await isKnownWhole(repository, TREE)).toBe(true)
+  expect(await isKnownWhole(repository, trees[0]!)).toBe(false)
+})
+
 test('a damaged or missing list knows nothing; one that cannot be written is no failure', async () => {
   await using repository = await openTestRepository(tmp.path)
   await repository.backend.put('data', 'a'.repeat(64), [new Uint8Array(1)])
