@@ -8,9 +8,9 @@ export interface Duration {
   readonly hours: number
 }
 
-/** Accepts numbers with `y`, `m` (months), `d` and `h`, in that order, at least one. Throws USAGE. */
+/** Accepts numbers with `y`, `m` (months), `d` and `h`, in that order, at least one, or `0`. Throws USAGE. */
 export function parseDuration(text: string): Duration {
-  const match = /^(?:(\d{1,6})y)?(?:(\d{1,6})m)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?$/.exec(text)
+  const match = /^(?:(\d{1,6})y)?(?:(\d{1,6})m)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?$/.exec(text === '0' ? '0h' : text)
   if (!match || text === '')
     throw new ChainkeepError('USAGE', `"${text}" is not a duration: write years, months, days and hours as 1y6m7d12h`, {
       text,

@@ -11,7 +11,11 @@ test.each([
   expect(formatDuration(duration)).toBe(text)
 })
 
-test.each(['', '7', 'd', '7w', '7d1y', '-1d', '1.5d', '1d ', '1d2d'])('refuses "%s"', (text) => {
+test('reads 0 without a unit', () => {
+  expect(parseDuration('0')).toEqual(parseDuration('0h'))
+})
+
+test.each(['', '7', '00', 'd', '7w', '7d1y', '-1d', '1.5d', '1d ', '1d2d'])('refuses "%s"', (text) => {
   expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })
 

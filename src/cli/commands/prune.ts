@@ -18,7 +18,7 @@ is condemned only, and removed by a later prune. Stopped at any moment it loses 
     ['chainkeep prune --dry-run', 'see what would be freed'],
     ['chainkeep prune --max-unused 0', 'free every byte, where usually 5 % may stay'],
     ['chainkeep prune --grace 3d', 'remove only what was condemned three days ago, and condemn the rest'],
-    ['chainkeep prune --grace 0h', 'remove all of it now, or fail if somebody else is at work'],
+    ['chainkeep prune --grace 0', 'remove all of it now, or fail if somebody else is at work'],
   ],
   exitCodes: [10, 11],
   async run({ io, output, openRepository }, options) {
