@@ -126,7 +126,7 @@ const SOURCE_FILE_BYTES = 4 * 2 ** 20
 const HOUR_MS = 3_600_000
 const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * HOUR_MS)
 
-test('for a day the next backup uses what an interrupted one has stored', { timeout: 60_000 }, async () => {
+test('for a day the next backup uses what an interrupted one has stored', async () => {
   await using it = await openMaintaining()
   const source = it.pathOf('../source')
   mkdirSync(source)
