@@ -68,7 +68,7 @@ class Killing {
   readonly #dice: Dice
   /** By their root trees: copies of what the snapshots must be restored to. */
   readonly #copies = new Map<ObjectId, string>()
-  /** Root trees of snapshots that must be there, oldest first. */
+  /** Root trees of snapshots that must be there, oldest first; twice if a `tag` was killed, whose two snapshots rules count as two. */
   #required: readonly ObjectId[] = []
   /** How long each verb takes if it is left alone, in ms. */
   readonly #durations = new Map<string, number>()
@@ -188,7 +188,7 @@ class Killing {
       if (!this.#copies.has(snapshot.tree)) this.#copies.set(snapshot.tree, this.#copy)
     const there = snapshots.map(({ snapshot }) => snapshot.tree)
     for (const tree of this.#required) if (!there.includes(tree)) faults.push(`the snapshot of tree ${tree} is lost`)
-    this.#required = [...new Set(there)]
+    this.#required = there
     const one = snapshots[this.#dice(snapshots.length)]!
     for (const stored of all ? snapshots : [one]) faults.push(...(await this.#compare(repository, stored)))
     expect([what, faults]).toEqual([what, []])
