@@ -38,6 +38,10 @@ function fill(directory: string, free: number): Disposable {
 const FULL =
   /^(?:chainkeep: cannot remove .*\n)*chainkeep: cannot write .*: no space left on the device; free some space there and run it again\n$/
 
+/** Nothing but what a backup that found the disk full has stored: the next goes on with it, or a prune frees it. */
+const FINE =
+  /^(?:chainkeep: (?:a backup of these paths did not finish: .*|.* nothing that a snapshot needs; "chainkeep prune" .*)\n)*$/
+
 describe('of a repository on a disk that is full', () => {
   interface Full extends AsyncDisposable {
     readonly place: Place
@@ -54,7 +58,7 @@ describe('of a repository on a disk that is full', () => {
     const chainkeep = (...argv: string[]): Promise<CliResult> => runCli(place.path, argv)
     const succeed = async (...argv: string[]): Promise<void> => {
       const { code, stderr } = await chainkeep(...argv)
-      expect([code, stderr]).toEqual([0, ''])
+      expect([code, stderr]).toEqual([0, expect.stringMatching(FINE)])
     }
     let copy = ''
     makeSource(place.source, 10)

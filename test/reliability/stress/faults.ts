@@ -8,7 +8,7 @@ const NOTICES = [
   /^this machine remembers nothing of the files at the last snapshot: all are read again$/,
   /^no full snapshot of these paths is left: this one is made full$/,
   /^a backup of these paths did not finish: what it has read and stored is not read again$/,
-  /^(?:snapshot \S+ \(\S+\) is|\d+ snapshots, such as \S+ \(\S+\), are) dated (?:in the future|before what .*): \S.*$/,
+  /^(?:snapshot \S+ \([^)]+\) is|\d+ snapshots, such as \S+ \([^)]+\), are) dated (?:in the future|before what .*): \S.*$/,
   /^(?:one|\d+) .+; "chainkeep prune" frees the space$/,
   /^(?:one pack lacks|\d+ packs lack) the parity that is wanted; /,
   /^building the index from (?:one pack|\d+ packs)$/,
