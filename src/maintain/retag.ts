@@ -1,8 +1,9 @@
-import { throwIfInterrupted } from '../base/errors.ts'
+import { isCode, throwIfInterrupted } from '../base/errors.ts'
 import { type SnapshotId, shortId } from '../base/ids.ts'
-import type { Snapshot } from '../format/snapshot.ts'
+import { MAX_SNAPSHOT_BYTES, type Snapshot } from '../format/snapshot.ts'
 import { doubtsAbout } from '../repository/cleared-snapshots.ts'
 import type { Lock } from '../repository/lock.ts'
+import { readBounded } from '../repository/read-bounded.ts'
 import type { Repository } from '../repository/repository.ts'
 import { secureTrees } from '../repository/secure-trees.ts'
 import { survivingSessions } from '../repository/sessions.ts'
@@ -58,13 +59,29 @@ async function replace(repository: Repository, id: SnapshotId, changed: Snapshot
   })
   lock.holdsUnpublished = false
   if (isSafe) {
-    await lock.confirm() // else somebody may have taken the new one away again; who sleeps for half an hour right here is not found out
-    await removeSnapshot(repository, id)
+    await lock.confirm() // else somebody may have taken the new one away again
+    await removeFor(repository, id, newId)
+    await lock.confirm()
   } else
     environment.notice(
       `snapshot ${shortId(newId)} was there already, and somebody else is at work, perhaps on it: ${shortId(id)} stays beside it; run it again to remove that`,
     )
   return newId
+}
+
+/** Removes a snapshot, and puts it back if the other is gone: by somebody who took this process for dead while it slept. */
+async function removeFor(repository: Repository, id: SnapshotId, other: SnapshotId): Promise<void> {
+  const { backend } = repository
+  const bytes = await readBounded(backend, 'snapshots', id, MAX_SNAPSHOT_BYTES)
+  await removeSnapshot(repository, id)
+  try {
+    await backend.stat('snapshots', other)
+  } catch (error) {
+    if (!isCode(error, 'NOT_FOUND')) throw error
+    await backend.put('snapshots', id, [bytes]).catch((failure: unknown) => {
+      if (!isCode(failure, 'EXISTS')) throw failure // or it has been given those tags once more
+    })
+  }
 }
 
 /** Makes sure that what a snapshot needs is there and stays: it is about to be needed by another. */

@@ -154,6 +154,7 @@ const CASTS: readonly Cast[] = [
   { names: ['tag', 'forget by rules and prune'] },
   { names: ['forget by rules and prune', 'tag'] },
   { names: ['untag', 'tag'], before: 'tag' },
+  { names: ['untag', 'tag'], before: 'tag', aheadMs: HOUR_MS },
   { names: ['prune', 'prune'] },
   { names: ['prune', 'prune'], aheadMs: HOUR_MS },
 ]
