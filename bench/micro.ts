@@ -12,14 +12,15 @@ import { raceParity } from './micro/parity.ts'
 import { measureProtecting } from './micro/protecting.ts'
 import { raceScan } from './micro/scan.ts'
 import { type MicroTable, renderTable } from './micro/table.ts'
+import { raceWriting } from './micro/writing.ts'
 import { commandLine, parseCount, parseNames } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
-const PARTS = ['scan', 'hash', 'checksum', 'compress', 'parity', 'protecting', 'packs', 'index'] as const
+const PARTS = ['scan', 'hash', 'checksum', 'compress', 'parity', 'protecting', 'packs', 'writing', 'index'] as const
 
 const program = new Command('npm run bench:micro --')
   .description(
-    'Measures finding cuts, hashing, checksums, compressing, parity, packs and the index, by every implementation there is; and what parity costs.',
+    'Measures finding cuts, hashing, checksums, compressing, parity, packs, writing them and the index, by every implementation there is; and what parity costs.',
   )
   .option('--only <parts>', `some of ${PARTS.join(',')}`, parseNames(PARTS), [...PARTS])
   .option('--objects <number>', 'how many the index has', parseCount, 1_000_000)
@@ -39,6 +40,7 @@ const races: Record<(typeof PARTS)[number], () => Promise<MicroTable>> = {
   parity: () => raceParity(addon, options),
   protecting: () => measureProtecting(dir, quick ? 100e6 : 500e6, options.rounds),
   packs: () => racePacks(dir, options),
+  writing: () => raceWriting(dir, options),
   index: () => raceIndex(dir, quick ? objects / 10 : objects),
 }
 

@@ -32,7 +32,7 @@ interface Pack {
   readonly entries: readonly PackEntry[]
 }
 
-/** From chunks, `plainBytes` in all, to a durable file of records, and back. Below `dir`. */
+/** From chunks, `plainBytes` in all, to records, and back from a file of them below `dir`. */
 export async function racePacks(dir: string, options: RaceOptions, plainBytes: number = 32 << 20): Promise<MicroTable> {
   const plain = xored(madeBlocks(plainBytes))
   const ends = Uint32Array.from({ length: plainBytes / CHUNK_BYTES }, (_, i) => (i + 1) * CHUNK_BYTES)
@@ -55,9 +55,9 @@ export async function racePacks(dir: string, options: RaceOptions, plainBytes: n
       const rates = await race(of, bytesOf, options)
       return { name, cells: megabytesASecond(rates) }
     }
+    for (const { name, bytes } of Object.values(packs)) await backend.put('data', name, [bytes])
     const rows = [
       await row('seal', EFFORTS, (effort) => seal(plain, ids, effort, room)),
-      await row('write and sync', packs, (pack) => write(backend, pack)),
       await row('read', packs, (pack) => read(backend, pack)),
       await row('check records', packs, checkRecords),
       await row('open and hash one by one', packs, (pack) => openOneByOne(pack, opened)),
@@ -93,14 +93,6 @@ function seal(plain: Uint8Array, ids: Uint8Array, effort: Effort, room: Buffer):
     offset += recordLength(header)
   }
   return entries
-}
-
-/** In the place of the one before. */
-async function write(backend: Backend, { name, bytes }: Pack): Promise<void> {
-  await backend.remove('data', name)
-  const file = await backend.begin('data')
-  for (let at = 0; at < bytes.length; at += RUN_BYTES) await file.append([bytes.subarray(at, at + RUN_BYTES)])
-  await file.publish(name)
 }
 
 async function read(backend: Backend, { name, bytes }: Pack): Promise<void> {

@@ -81,8 +81,7 @@ export class DirectFile {
       await this.#writing
     } finally {
       if (spare.length < MOST_SPARE) spare.push(this.#blocks)
-      await this.#direct?.close()
-      await this.#cached.close()
+      await Promise.all([this.#direct?.close(), this.#cached.close()])
     }
   }
 

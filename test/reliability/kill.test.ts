@@ -68,7 +68,7 @@ class Killing {
   readonly #dice: Dice
   /** By their root trees: copies of what the snapshots must be restored to. */
   readonly #copies = new Map<ObjectId, string>()
-  /** Root trees of snapshots that must be there, oldest first; twice if a `tag` was killed, whose two snapshots rules count as two. */
+  /** Root trees of snapshots that must be there, oldest first; twice if a backup was killed after it was done, and run again. */
   #required: readonly ObjectId[] = []
   /** How long each verb takes if it is left alone, in ms. */
   readonly #durations = new Map<string, number>()

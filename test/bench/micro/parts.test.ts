@@ -5,6 +5,7 @@ import { raceIndex } from '../../../bench/micro/index.ts'
 import { racePacks } from '../../../bench/micro/packs.ts'
 import { measureProtecting } from '../../../bench/micro/protecting.ts'
 import { createPlainFindCuts } from '../../../bench/micro/scan.ts'
+import { raceWriting } from '../../../bench/micro/writing.ts'
 import { createReferenceFindCuts, endsAtMost } from '../../../src/native/scan.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
@@ -20,12 +21,23 @@ test('the plain form of the scan finds the same cuts', () => {
   expect(plain).toEqual(reference)
 })
 
-test('packs are written and read, and nothing is left behind', async () => {
+test('packs are made and read, and nothing is left behind', async () => {
   await using tmp = await temporaryDirectory()
   const { rows } = await racePacks(tmp.path, { rounds: 1, leastMs: 0 }, 2 << 20)
-  expect(rows).toHaveLength(6)
+  expect(rows).toHaveLength(5)
   for (const { cells } of rows) {
     expect(Object.keys(cells)).toEqual(['stored as they are', 'compressed (auto)'])
+    for (const cell of Object.values(cells)) expect(cell).toMatch(/^[1-9][\d ]*$/)
+  }
+  expect(readdirSync(tmp.path)).toEqual([])
+})
+
+test('packs are written past the page cache and through it, and nothing is left behind', async () => {
+  await using tmp = await temporaryDirectory()
+  const { rows } = await raceWriting(tmp.path, { rounds: 1, leastMs: 0 }, [1 << 20, 3 << 20])
+  expect(rows.map(({ name }) => name)).toEqual(['1 MiB', '3 MiB'])
+  for (const { cells } of rows) {
+    expect(Object.keys(cells)).toEqual(['past the page cache', 'through it'])
     for (const cell of Object.values(cells)) expect(cell).toMatch(/^[1-9][\d ]*$/)
   }
   expect(readdirSync(tmp.path)).toEqual([])
