@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { copyBytes } from '../base/bytes.ts'
 import { ChainkeepError, errnoOf } from '../base/errors.ts'
 import { WRITE_BYTES } from '../base/writing.ts'
 
@@ -61,7 +62,7 @@ export class DirectFile {
     for (const part of parts) {
       for (let at = 0; at < part.length; ) {
         const piece = part.subarray(at, at + BLOCK_BYTES - this.#filled)
-        this.#blocks[0].set(piece, this.#filled)
+        copyBytes(piece, this.#blocks[0], this.#filled)
         this.#filled += piece.length
         at += piece.length
         if (this.#filled === BLOCK_BYTES) await this.#flush()

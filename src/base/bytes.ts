@@ -12,6 +12,14 @@ export function bufferView(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/**
+ * Copies `source` to `offset` of `target`, which must not overlap with it. As `set` does, which takes memory that threads share
+ * byte by byte unless both lie alike to words: 4.5 instead of 33 GB/s.
+ */
+export function copyBytes(source: Uint8Array, target: Uint8Array, offset: number): void {
+  if (source.length > 0) bufferView(target).fill(source, offset, offset + source.length)
+}
+
 /** At the speed of memory. False for no bytes. */
 export function isAllZero(bytes: Uint8Array): boolean {
   return bytes[0] === 0 && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0

@@ -1,4 +1,4 @@
-import { ByteReader } from '../base/bytes.ts'
+import { ByteReader, copyBytes } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, type ObjectId, objectIdAt } from '../base/ids.ts'
 import { CODEC_RAW, CODEC_XOR_ZSTD, CODEC_ZSTD, type Compressor, openCompressed } from '../native/compress.ts'
@@ -76,7 +76,7 @@ export function sealObject(
 ): ObjectHeader {
   const at = offset + RECORD_HEADER_BYTES
   const compressed = compressor.compressInto(plain, target, at, position)
-  if (!compressed) target.set(plain, at)
+  if (!compressed) copyBytes(plain, target, at)
   const { codec, length: storedLength } = compressed ?? { codec: CODEC_RAW, length: plain.length }
   target.write(RECORD_SIGNATURE, offset, 'latin1')
   target[offset + 4] = KIND_CODES[kind]
@@ -180,7 +180,7 @@ export function openExpected(
   if (checksums && !isIntact()) return false
   try {
     if (expected.codec !== CODEC_RAW) openCompressed(expected.codec, stored, target)
-    else if (stored.length === target.length) target.set(stored)
+    else if (stored.length === target.length) copyBytes(stored, target, 0)
     else return false
     return true
   } catch {
@@ -199,7 +199,7 @@ export function openStored(
   if (crc32(stored) !== header.storedCrc) throw corrupt(file, offset, 'an object with a wrong checksum')
   if (target.length !== header.plainLength)
     throw corrupt(file, offset, `an object of ${header.plainLength} bytes, not ${target.length}`)
-  if (header.codec === CODEC_RAW) target.set(stored)
+  if (header.codec === CODEC_RAW) copyBytes(stored, target, 0)
   else decompressAt(header.codec, stored, target, file, offset)
   return target
 }

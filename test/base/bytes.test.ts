@@ -7,6 +7,7 @@ import {
   badFormat,
   bufferView,
   byteStringOf,
+  copyBytes,
   decodeUtf8,
   displayBytes,
   fromByteString,
@@ -66,6 +67,27 @@ test('a buffer view shares memory and keeps its bounds', () => {
   view[0] = 9
   expect(memory[1]).toBe(9)
   expect(bufferView(view)).toBe(view)
+})
+
+describe('copyBytes', () => {
+  test('copies between any places, of shared memory too, and touches nothing else', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.nat(9), fc.nat(9), fc.boolean(), (bytes, skip, offset, shared) => {
+        const length = bytes.length + skip
+        const source = new Uint8Array(shared ? new SharedArrayBuffer(length) : new ArrayBuffer(length)).subarray(skip)
+        source.set(bytes)
+        const target = new Uint8Array(offset + bytes.length + 3).fill(0xee)
+        copyBytes(source, target, offset)
+        expect([...target]).toEqual([...Array(offset).fill(0xee), ...bytes, 0xee, 0xee, 0xee])
+      }),
+    )
+  })
+
+  test('refuses what does not fit', () => {
+    const target = new Uint8Array(10)
+    expect(() => copyBytes(new Uint8Array(4).fill(1), target, 7)).toThrow(RangeError)
+    expect([...target]).toEqual(Array(10).fill(0))
+  })
 })
 
 test('isAllZero', () => {
