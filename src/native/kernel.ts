@@ -146,12 +146,19 @@ const SHA3_EXAMPLES = [
   '79f38adec5c20307a98ef76e8324afbfd46cfd81b22e3973c65fa1bd9de31787',
 ]
 
-/** Whether bytes in disorder and a run of zeros are cut where the reference cuts them. */
+/**
+ * Whether bytes in disorder and a run of zeros are cut where the reference cuts them: into small chunks, and into larger
+ * ones, of which the first end in each of the lanes that the kernel searches at once.
+ */
 function cutsRight(addon: Addon): boolean {
-  const bytes = Uint8Array.from({ length: 6001 }, (_, i) => (i < 2500 ? (i * i * 31) >>> 7 : 0))
-  const ends = new Uint32Array(100)
-  const findCuts = createKernelFindCuts(addon, { minBytes: 64, averageBytes: 256, maxBytes: 1024, level: 1 })
-  return ends.subarray(0, findCuts(bytes, 1, bytes.length, true, ends)).join() === KNOWN_ENDS
+  const bytes = new Uint8Array(12_301)
+  for (let i = 0; i < 7800; i++) bytes[i] = (i * i * 111) >>> 7
+  const endsFrom = (start: number, averageBytes: number): string => {
+    const ends = new Uint32Array(100)
+    const findCuts = createKernelFindCuts(addon, { minBytes: 64, averageBytes, maxBytes: 4 * averageBytes, level: 1 })
+    return ends.subarray(0, findCuts(bytes, start, bytes.length, true, ends)).join()
+  }
+  return endsFrom(5300, 256) === KNOWN_ENDS && endsFrom(1, 8192) === KNOWN_LARGER
 }
 
 function xorsRight({ applyXorKey }: Addon): boolean {
@@ -178,7 +185,8 @@ function multipliesRight(addProducts: AddProducts): boolean {
 
 const KNOWN_PRODUCTS = 3400283129
 
-const KNOWN_ENDS = '199,469,775,986,1278,1427,2148,2225,2493,3517,4541,5565,6001'
+const KNOWN_ENDS = '5614,5988,6102,6225,6291,6857,7298,7445,7613,8637,9661,10685,11709,12301'
+const KNOWN_LARGER = '328,4300,5583,7727,12301'
 
 /** From the package's root, whose package.json says where `#kernel` is: `dist` has one of its own. */
 const require: NodeJS.Require = createRequire(new URL('../../package.json', import.meta.url))

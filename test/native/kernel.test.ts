@@ -137,6 +137,8 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
         cutParameters(66, 258, 1026, 0),
         cutParameters(100, 1500, 5000, 2),
         cutParameters(1022, 4096, 4098, 3),
+        cutParameters(64, 8192, 32_768, 0),
+        cutParameters(2048, 16_384, 65_536, 3),
         cutParameters(16_384, 65_536, 262_144, 1),
       )
       const piece = fc.oneof(
@@ -145,6 +147,9 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
           .tuple(fc.constantFrom(0, 0, 1, 255), fc.nat(600_000))
           .map(([value, length]) => new Uint8Array(length).fill(value)),
         fc.tuple(fc.nat(), fc.nat(400_000)).map(([seed, length]) => seededBytes(seed, length)),
+        fc
+          .tuple(fc.nat(), fc.nat(100_000), fc.constantFrom(1, 3, 0x81))
+          .map(([seed, length, bits]) => seededBytes(seed, length).map((byte) => byte & bits)),
       )
       const anyBytes = fc.array(piece, { maxLength: 5 }).map((pieces) => exact(Buffer.concat(pieces)))
       fc.assert(
@@ -155,6 +160,66 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
         }),
         { numRuns: 60 },
       )
+    })
+
+    describe('in blocks of four lanes of 1024 bytes', () => {
+      const parameters = cutParameters(64, 32_768, 65_536, 0)
+      const { minBytes, averageBytes } = parameters
+      const findCuts = createKernelFindCuts(addon!, parameters)
+      const noise = exact(seededBytes('a match', 300_000))
+
+      // The 48 bytes that decide whether the last of them, on which the next chunk begins, matches. Zeros never do.
+      const matchAt = (end: number): Uint8Array => noise.subarray(end - 47, end + 1)
+      const match = matchAt(cuts(createReferenceFindCuts(parameters), noise, parameters)[0]!)
+      const withMatches = (length: number, ends: readonly number[], match: Uint8Array): Uint8Array => {
+        const bytes = new Uint8Array(length)
+        for (const end of ends) bytes.set(match, end - 47)
+        return bytes
+      }
+
+      test('a match anywhere around their bounds', () => {
+        for (const from of [minBytes, averageBytes - 2048, averageBytes])
+          for (let bound = from; bound <= from + 9 * 1024; bound += 1024)
+            for (let end = Math.max(bound - 2, minBytes + 47); end < bound + 66; end++)
+              expect(cuts(findCuts, withMatches(averageBytes + 12_288, [end], match), parameters)[0]).toBe(end)
+      })
+
+      test.each([-2, 0, 2])('a match of the loose mask around the average length, %i bytes off a bound', (off) => {
+        const parameters = cutParameters(64, 64 + 8192 + off, 65_536, 1)
+        const reference = createReferenceFindCuts(parameters)
+        const ends = cuts(reference, noise, parameters)
+        const loose = matchAt(ends.find((end, i) => i > 0 && end - ends[i - 1]! > parameters.averageBytes + 48)!)
+        for (let end = parameters.averageBytes - 60; end < parameters.averageBytes + 60; end++) {
+          const bytes = withMatches(16_384, [end], loose)
+          const found = cuts(createKernelFindCuts(addon!, parameters), bytes, parameters)
+          expect(found).toEqual(cuts(reference, bytes, parameters))
+          expect(found[0]).toBe(end < parameters.averageBytes ? bytes.length : end)
+        }
+      })
+
+      test('of several matches the first, whatever their lanes', () => {
+        const places = [50, 500, 1000, 1100, 1700, 2070, 2900, 3100, 4000, 4190, 6000, 8100].map((at) => minBytes + at)
+        for (const first of places)
+          for (const second of places)
+            expect(cuts(findCuts, withMatches(12_800, [first, second], match), parameters)[0]).toBe(
+              Math.min(first, second),
+            )
+      })
+
+      test.each([
+        cutParameters(64, 8192, 16_384, 0),
+        cutParameters(66, 10_002, 40_000, 1),
+        cutParameters(2048, 8192, 65_536, 2),
+      ])('as TypeScript does, at every length around their bounds: %o', (parameters) => {
+        const findCuts = createKernelFindCuts(addon!, parameters)
+        const reference = createReferenceFindCuts(parameters)
+        for (const from of [parameters.minBytes, parameters.averageBytes])
+          for (let bound = from; bound <= from + 9 * 1024; bound += 1024)
+            for (let length = bound - 3; length <= bound + 3; length++) {
+              const bytes = exact(noise.subarray(bound, bound + length))
+              expect(cuts(findCuts, bytes, parameters)).toEqual(cuts(reference, bytes, parameters))
+            }
+      })
     })
 
     test('and writes no more ends than there are', () => {
@@ -228,7 +293,10 @@ describe.skipIf(!addon)('the kernel (skipped where it was not built)', () => {
 
 describe('what is picked', () => {
   const right: Addon = {
-    findCuts: (bytes, start, end, last, ends) => createReferenceFindCuts(SMALL)(bytes, start, end, last, ends),
+    findCuts: (bytes, start, end, last, ends, scanner) => {
+      const [minBytes, averageBytes, maxBytes] = Array.from(scanner.subarray(0, 3), Number)
+      return createReferenceFindCuts(cutParameters(minBytes!, averageBytes!, maxBytes!))(bytes, start, end, last, ends)
+    },
     applyXorKey: applyXorKeyByWords,
     hashChunks: {
       avx512: hashChunksOneByOne,
@@ -265,13 +333,15 @@ describe('what is picked', () => {
 
   test('is nothing where there is none, or it cuts or XORs wrongly', () => {
     expect(pickKernel(() => undefined, undefined)).toBe(undefined)
-    const cutsLate: Addon['findCuts'] = (bytes, start, end, last, ends) => {
-      const count = createReferenceFindCuts(SMALL)(bytes, start, end, last, ends)
-      ends[0]! += 1
-      return count
+    for (const averageBytes of [256, 8192]) {
+      const cutsLate: Addon['findCuts'] = (bytes, start, end, last, ends, scanner) => {
+        const count = right.findCuts(bytes, start, end, last, ends, scanner)
+        if (Number(scanner[1]) === averageBytes) ends[count - 2]! += 1
+        return count
+      }
+      expect(pickKernel(() => ({ ...right, findCuts: cutsLate }), undefined)).toBe(undefined)
+      expect(() => pickKernel(() => ({ ...right, findCuts: cutsLate }), 'avx2')).toThrow('there is no avx2 kernel')
     }
-    expect(pickKernel(() => ({ ...right, findCuts: cutsLate }), undefined)).toBe(undefined)
-    expect(() => pickKernel(() => ({ ...right, findCuts: cutsLate }), 'avx2')).toThrow('there is no avx2 kernel')
     const xorsNothing: Addon['applyXorKey'] = (bytes, _, target) => target.set(bytes)
     expect(pickKernel(() => ({ ...right, applyXorKey: xorsNothing }), undefined)).toBe(undefined)
   })

@@ -34,12 +34,15 @@ describe.each([
       cutParameters(100, 1500, 5000, 2),
       cutParameters(66, 258, 1026, 1),
       cutParameters(1022, 4096, 4098, 3),
+      cutParameters(64, 8192, 32 * KiB, 1),
     )
     // Few distinct bytes, runs and zeros as well as noise: lengths odd and even, around every limit.
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.tuple(fc.constantFrom(0, 1, 255), fc.nat(3000)).map(([value, length]) => new Uint8Array(length).fill(value)),
-      fc.tuple(fc.nat(), fc.nat(20_000)).map(([seed, length]) => new Uint8Array(seededBytes(seed, length))),
+      fc
+        .tuple(fc.nat(), fc.nat(20_000), fc.constantFrom(3, 255, 255))
+        .map(([seed, length, bits]) => new Uint8Array(seededBytes(seed, length)).map((byte) => byte & bits)),
     )
     const anyBytes = fc.array(piece, { maxLength: 5 }).map((pieces) => new Uint8Array(Buffer.concat(pieces)))
 
