@@ -12,6 +12,7 @@ export function describeTools(versions: readonly (readonly [tool: string, versio
     ...missing.map(({ name }) => `- ${name}: not measured`),
     '',
     '```',
+    'unset NODE_EXTRA_CA_CERTS',
     ...tools.flatMap(({ tool }) => [`# ${tool.name}`, ...commandsOf(tool)]),
     '```',
   ].join('\n')

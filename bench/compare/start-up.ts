@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { Command } from '../measure.ts'
+import { type Command, ENVIRONMENT } from '../measure.ts'
 import type { Tool } from './tools.ts'
 
 /** Seconds that a program takes to start and say one line, by its name; every program in turn. */
@@ -19,7 +19,7 @@ export function runStartUp(tools: readonly Tool[], times: number): StartUp {
   for (let time = -1; time < times; time++) {
     for (const [name, [program, ...args]] of commands) {
       const started = performance.now()
-      spawnSync(program!, args, { stdio: 'ignore' })
+      spawnSync(program!, args, { env: ENVIRONMENT, stdio: 'ignore' })
       if (time >= 0) seconds[name]!.push((performance.now() - started) / 1000) // the first is to warm up
     }
   }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
-import type { Command } from '../measure.ts'
+import { type Command, ENVIRONMENT } from '../measure.ts'
 
 /** What a scenario measures. A tool without commands for one of them has no figure there. */
 export type Verb = 'first' | 'again' | 'check' | 'checkData' | 'restore' | 'prune'
@@ -128,7 +128,7 @@ export const TOOLS: readonly Tool[] = [
 /** The first line that the tool prints about its version; `undefined` where it is not installed. */
 export function toolVersion(tool: Tool): string | undefined {
   const [program, ...args] = tool.version
-  const env = { ...process.env, ...tool.env(tmpdir()) }
+  const env = { ...ENVIRONMENT, ...tool.env(tmpdir()) }
   const { status, stdout } = spawnSync(program!, args, { encoding: 'utf8', env })
   return status === 0 ? stdout.split('\n')[0] : undefined
 }

@@ -27,6 +27,7 @@ describe('the report', () => {
     expect(text).toMatch(/As multiples of chainkeep’s:\n\n.*\n.*\n\| first backup \| – +\| 2\.50 /)
     expect(text).toContain('![times](plots/times.svg)')
     expect(text).toContain('10.0 MB in round 1')
+    expect(text).toContain('unset NODE_EXTRA_CA_CERTS')
     expect(text).toContain('restic -r REPO backup SOURCE')
     expect(text).not.toContain('Failures')
   })
