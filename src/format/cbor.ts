@@ -8,6 +8,13 @@ export function encodeCbor(value: unknown): Uint8Array {
   return encode(value, rfc8949EncodeOptions)
 }
 
+/** The same of what has the keys of every map in that order already: half the time. */
+export function encodeOrderedCbor(value: unknown): Uint8Array {
+  return encode(value, ORDERED)
+}
+
+const ORDERED = { ...rfc8949EncodeOptions, mapSorter: undefined }
+
 /** Strict inverse: the one item must fill `bytes`. Maps become `Map`s. Throws BAD_FORMAT that names `file`. */
 export function decodeCbor(bytes: Uint8Array, file: string): unknown {
   const tokenizer = strictTokenizer(bytes)

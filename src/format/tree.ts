@@ -2,7 +2,7 @@ import { type ByteString, fromByteString, toByteString } from '../base/bytes.ts'
 import { ChainkeepError } from '../base/errors.ts'
 import { ID_BYTES, idBytes, type ObjectId, objectIdAt } from '../base/ids.ts'
 import { shake256 } from '../native/hash.ts'
-import { decodeCbor, encodeCbor } from './cbor.ts'
+import { decodeCbor, encodeCbor, encodeOrderedCbor } from './cbor.ts'
 import { isSafeName, type Node, nodeFromMap, nodeToMap } from './node.ts'
 
 /**
@@ -38,7 +38,7 @@ export function endsInner(count: number, id: ObjectId): boolean {
 }
 
 /** The bytes of one node, to be joined by `joinLeaf`; kept apart so that unchanged ones need not be encoded again. */
-export const encodeNode = (node: Node): Uint8Array => encodeCbor(nodeToMap(node))
+export const encodeNode = (node: Node): Uint8Array => encodeOrderedCbor(nodeToMap(node))
 
 /** Inverse of `encodeNode`. */
 export const decodeNode = (bytes: Uint8Array, file: string): Node => nodeFromMap(decodeCbor(bytes, file), file)

@@ -11,6 +11,7 @@ import {
   nodeFromMap,
   nodeToMap,
 } from '../../src/format/node.ts'
+import { encodeNode } from '../../src/format/tree.ts'
 import { anyNode } from '../helpers/arbitraries.ts'
 import { expectRefusal } from '../helpers/refusals.ts'
 
@@ -51,6 +52,7 @@ test('keys are stored in ascending order, as they are given', () => {
     fc.property(anyNode, (node) => {
       const keys = [...nodeToMap(node).keys()]
       expect(keys).toEqual([...keys].sort((a, b) => Number(a) - Number(b)))
+      expect(encodeNode(node)).toEqual(encodeCbor(nodeToMap(node)))
     }),
   )
 })
