@@ -48,6 +48,7 @@ export async function verifyPacks(
 ): Promise<{ packsRead: number; bytesRead: number }> {
   const { threads = availableParallelism(), totalBytes, progress = noProgress, signal } = options
   await using pool = new WorkerPool({ threads })
+  pool.expect(totalBytes ?? 0)
   const buffers = new SharedBuffers(pool.capacity + 1, RUN_BYTES)
   const counts = { packsRead: 0, bytesRead: 0 }
   await forEachLimited(

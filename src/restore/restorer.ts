@@ -32,13 +32,21 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { dryRun = false, overwrite = 'always', threads = availableParallelism() } = options
   await using _lock = await repository.lock('read')
-  await repository.index() // where that fails nothing can be restored, and no file is to blame
   const selection = createSelection(options.include, options.exclude)
-  const source = await findSource(repository.load, snapshot.tree, options.path ?? ('/' as ByteString))
   const target = findTarget(options.target)
   const report = new Report(options, target.path)
-  const ownership = { isRoot: process.geteuid?.() === 0, accounts: createAccounts() }
   await using pool = new WorkerPool({ threads })
+  const isWhole = (options.path ?? '/') === '/' && selection.isWhole
+  const expectWork = (): void => {
+    if (!dryRun && (target.isNew || overwrite === 'always')) pool.expect(report.expectedBytes)
+  }
+  if (isWhole) {
+    report.expect(snapshot.summary.totalFiles, snapshot.summary.totalBytes)
+    expectWork() // threads start while this one opens the index
+  }
+  await repository.index() // where that fails nothing can be restored, and no file is to blame
+  const source = await findSource(repository.load, snapshot.tree, options.path ?? ('/' as ByteString))
+  const ownership = { isRoot: process.geteuid?.() === 0, accounts: createAccounts() }
   const buffers = new SharedBuffers(pool.capacity + 1, READ_BYTES) // one is read into while the threads have theirs
   const unread = new Set<string>(snapshot.failures.map(({ path }) => path))
   const job: RestoreJob = { repository, source, selection, target, options, ownership, report, pool, buffers, unread }
@@ -49,9 +57,10 @@ export async function restore(
     )
   refuseHarm(job, target)
   if (!dryRun) makeTarget(options.target)
-  if (source.path === '/' && selection.isWhole) report.expect(snapshot.summary.totalFiles, snapshot.summary.totalBytes)
-  else await countSelected(job)
-  if (!dryRun && (target.isNew || overwrite === 'always')) pool.expect(report.expectedBytes)
+  if (!isWhole) {
+    await countSelected(job)
+    expectWork()
+  }
   await restoreFiles(job)
   await finishDirectories(job)
   return report.result
