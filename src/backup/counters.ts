@@ -117,6 +117,7 @@ export class Counters {
   }
 
   #report(): void {
+    if (this.#progress === noProgress) return
     if (this.#guessed && this.#totals && this.#bytes > this.#totals.bytes) {
       this.#startScan(this.#guessed, 0)
       this.#guessed = undefined

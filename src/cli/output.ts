@@ -1,6 +1,6 @@
 import { type ByteString, decodeUtf8, displayBytes, harmlessText } from '../base/bytes.ts'
 import { throwIfInterrupted } from '../base/errors.ts'
-import type { Progress, ProgressState } from '../base/progress.ts'
+import { noProgress, type Progress, type ProgressState } from '../base/progress.ts'
 import type { Io } from './io.ts'
 import { formatProgress, statusMessage } from './progress-bar.ts'
 
@@ -21,7 +21,7 @@ export class Output {
   readonly isJson: boolean
   readonly verbosity: number
   readonly paint: Paint
-  /** Where long work reports: a line on a terminal, status messages with --json, else nothing. */
+  /** Where long work reports: a line on a terminal, status messages with --json; else `noProgress`, which spares it the work. */
   readonly progress: Progress
   readonly #io: Io
   #lineShown = false
@@ -37,7 +37,8 @@ export class Output {
     this.verbosity = verbosity
     this.paint = createPaint(color && !json && io.stdout.isTerminal && !io.env.NO_COLOR && io.env.TERM !== 'dumb')
     this.#startMs = this.#lastReportMs = this.#lastFrameMs = io.now()
-    this.progress = (state) => this.#report(state)
+    const isSeen = verbosity >= 0 && (json || io.stderr.isTerminal)
+    this.progress = isSeen ? (state) => this.#report(state) : noProgress
   }
 
   /** A line that was asked for: for people, on stdout. */
@@ -124,8 +125,7 @@ export class Output {
   }
 
   #report(state: ProgressState): void {
-    // Called for every file: where nobody looks, it must cost nothing.
-    if (this.verbosity < 0 || (!this.isJson && !this.#io.stderr.isTerminal) || this.#io.signal.aborted) return
+    if (this.#io.signal.aborted) return
     const nowMs = this.#io.now()
     const elapsedMs = (this.#elapsedMs.get(state.phase) ?? 0) + nowMs - this.#lastReportMs
     this.#elapsedMs.set(state.phase, elapsedMs)
