@@ -1,4 +1,5 @@
 import type { BigIntStats } from 'node:fs'
+import { Unbatched } from '../base/async.ts'
 import { type ByteString, fromByteString } from '../base/bytes.ts'
 import { errnoOf, reasonOf } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
@@ -34,18 +35,21 @@ export interface BuildOptions {
  * without being encoded or looked up again. Memory: the nodes of the directories on the current path, as long as nothing
  * in them has changed.
  */
-export async function buildTree(items: AsyncIterable<PlannedItem>, options: BuildOptions): Promise<ObjectId> {
-  const iterator = items[Symbol.asyncIterator]()
-  const build = new TreeBuild(options, iterator)
+export async function buildTree(
+  batches: AsyncIterable<readonly PlannedItem[]>,
+  options: BuildOptions,
+): Promise<ObjectId> {
+  const items = new Unbatched(batches)
+  const build = new TreeBuild(options, items)
   try {
     for (;;) {
-      const next = await iterator.next()
-      if (next.done) throw new RangeError('the plan ended before its root')
-      const root = await build.take(next.value)
+      const item = items.take() ?? (await items.wait())
+      if (!item) throw new RangeError('the plan ended before its root')
+      const root = await build.take(item)
       if (root) return root
     }
   } finally {
-    await iterator.return?.()
+    await items.stop()
   }
 }
 
@@ -60,13 +64,13 @@ interface Frame {
 
 class TreeBuild {
   readonly #options: BuildOptions
-  readonly #items: AsyncIterator<PlannedItem>
+  readonly #items: Unbatched<PlannedItem>
   readonly #frames: Frame[] = []
   /** Files with several names, by inode: their token, which no other has, and what was read of the first. */
   readonly #links = new Map<string, Link>()
   readonly #groups = new Set<string>()
 
-  constructor(options: BuildOptions, items: AsyncIterator<PlannedItem>) {
+  constructor(options: BuildOptions, items: Unbatched<PlannedItem>) {
     this.#options = options
     this.#items = items
     this.#push('' as ByteString, undefined, false, options.parentTree !== undefined)
@@ -210,9 +214,9 @@ class TreeBuild {
     const items = this.#items
     async function* follow(): AsyncGenerator<Segment, void, undefined> {
       for (let n = 0; n < segments; n++) {
-        const next = await items.next()
-        if (next.done || next.value.type !== 'segment') throw new RangeError('a file without its segments')
-        yield next.value.result
+        const next = items.take() ?? (await items.wait())
+        if (next?.type !== 'segment') throw new RangeError('a file without its segments')
+        yield next.result
       }
     }
     return this.#options.reader.assemble(path, stats, follow(), kept)
@@ -224,7 +228,7 @@ class TreeBuild {
       frame.unchanged.push({ name, node })
       return
     }
-    await markChanged(frame)
+    if (frame.unchanged) await markChanged(frame)
     await frame.builder.add(name, node)
   }
 }
@@ -241,7 +245,11 @@ type MadeNode =
   | { readonly type: 'made'; readonly node: Node | undefined; readonly stats: BigIntStats; readonly torn: boolean }
 
 /** The entry may have gone since it was looked at. */
-async function tryMake(stats: BigIntStats, make: () => Promise<Node | undefined>, torn = false): Promise<MadeNode> {
+async function tryMake(
+  stats: BigIntStats,
+  make: () => Node | undefined | Promise<Node | undefined>,
+  torn = false,
+): Promise<MadeNode> {
   try {
     return { type: 'made', node: await make(), stats, torn }
   } catch (error) {

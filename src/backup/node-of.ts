@@ -24,17 +24,20 @@ export interface NodeMaker {
 
 type Common = Pick<Node, 'name' | 'mode' | 'uid' | 'gid' | 'user' | 'group' | 'mtimeNs' | 'attributes' | 'linkGroup'>
 
+/** A promise only where something had to be stored first, which is rare. */
+type Made<N> = N | Promise<N>
+
 /** The node of a directory whose listing is `tree`. Of an ancestor of the sources only name, mode and owner are kept. */
-export async function directoryNode(
+export function directoryNode(
   maker: NodeMaker,
   path: ByteString,
   name: ByteString,
   stats: BigIntStats,
   tree: ObjectId,
   isAncestor: boolean,
-): Promise<Node> {
-  const common = isAncestor ? { ...owned(maker, name, stats) } : await commonFields(maker, path, name, stats)
-  return { ...common, type: 'directory', tree }
+): Made<Node> {
+  if (isAncestor) return { ...owned(maker, name, stats), type: 'directory', tree }
+  return makeNode(maker, path, name, stats, (common) => ({ ...common, type: 'directory', tree }))
 }
 
 export interface FileContent {
@@ -43,38 +46,38 @@ export interface FileContent {
   readonly torn?: boolean
 }
 
-export async function fileNode(
+export function fileNode(
   maker: NodeMaker,
   path: ByteString,
   name: ByteString,
   stats: BigIntStats,
   file: FileContent,
   linkGroup?: string,
-): Promise<Node> {
+): Made<Node> {
   // 512: the unit of st_blocks, whatever the file system's own is (stat(2)).
   const sparse = stats.blocks * 512n < stats.size || undefined
-  return { ...(await commonFields(maker, path, name, stats)), linkGroup, type: 'file', ...file, sparse }
+  return makeNode(maker, path, name, stats, (common) => ({ ...common, linkGroup, type: 'file', ...file, sparse }))
 }
 
 /** The node of anything else, or `undefined` for what cannot be stored (a socket). */
-export async function specialNode(
+export function specialNode(
   maker: NodeMaker,
   path: ByteString,
   name: ByteString,
   stats: BigIntStats,
   linkGroup?: string,
-): Promise<Node | undefined> {
-  const common = { ...(await commonFields(maker, path, name, stats)), linkGroup }
-  if (stats.isSymbolicLink())
-    return {
-      ...common,
-      type: 'symlink',
-      target: toByteString(readlinkSync(fromByteString(path), { encoding: 'buffer' })),
+): Made<Node | undefined> {
+  return makeNode(maker, path, name, stats, (attributes) => {
+    const common = { ...attributes, linkGroup }
+    if (stats.isSymbolicLink()) {
+      const target = readlinkSync(fromByteString(path), { encoding: 'buffer' })
+      return { ...common, type: 'symlink', target: toByteString(target) }
     }
-  if (stats.isFIFO()) return { ...common, type: 'fifo' }
-  if (stats.isCharacterDevice()) return { ...common, type: 'char-device', ...deviceNumbers(stats.rdev) }
-  if (stats.isBlockDevice()) return { ...common, type: 'block-device', ...deviceNumbers(stats.rdev) }
-  return undefined
+    if (stats.isFIFO()) return { ...common, type: 'fifo' }
+    if (stats.isCharacterDevice()) return { ...common, type: 'char-device', ...deviceNumbers(stats.rdev) }
+    if (stats.isBlockDevice()) return { ...common, type: 'block-device', ...deviceNumbers(stats.rdev) }
+    return undefined
+  })
 }
 
 function owned({ accounts }: NodeMaker, name: ByteString, stats: BigIntStats): Common {
@@ -90,15 +93,22 @@ function owned({ accounts }: NodeMaker, name: ByteString, stats: BigIntStats): C
   }
 }
 
-async function commonFields(maker: NodeMaker, path: ByteString, name: ByteString, stats: BigIntStats): Promise<Common> {
-  return {
-    ...owned(maker, name, stats),
-    mtimeNs: withinFormat(stats.mtimeNs),
-    attributes: await attributesOf(maker, path),
-  }
+/** Makes a node with the fields that all have, once its attributes are stored where they are many. */
+function makeNode<N>(
+  maker: NodeMaker,
+  path: ByteString,
+  name: ByteString,
+  stats: BigIntStats,
+  make: (common: Common) => N,
+): Made<N> {
+  const common = { ...owned(maker, name, stats), mtimeNs: withinFormat(stats.mtimeNs) }
+  const attributes = attributesOf(maker, path)
+  return attributes instanceof Promise
+    ? attributes.then((id) => make({ ...common, attributes: id }))
+    : make({ ...common, attributes })
 }
 
-async function attributesOf({ save, onError }: NodeMaker, path: ByteString): Promise<Node['attributes']> {
+function attributesOf({ save, onError }: NodeMaker, path: ByteString): Made<Node['attributes']> {
   const attributes = readAttributes(path, (error) => onError(path, error))
   if (attributes.length === 0) return undefined
   const bytes = attributes.reduce((sum, { name, value }) => sum + name.length + value.length, 0)

@@ -57,7 +57,8 @@ export interface UnmodifiedEntry {
 export const ENTRIES_AHEAD = 1024
 const ENTRIES_PER_BATCH = 256
 
-export const entriesIn = (item: PlannedItem): number => (item.type === 'unmodified' ? item.entries.length : 1)
+export const entriesIn = (items: readonly PlannedItem[]): number =>
+  items.reduce((sum, item) => sum + (item.type === 'unmodified' ? item.entries.length : 1), 0)
 
 export interface PlanOptions {
   /** What is known of the source at an earlier snapshot. */
@@ -68,16 +69,20 @@ export interface PlanOptions {
   readonly signal?: AbortSignal
 }
 
-/** Decides for every entry of the walk whether it must be read, and begins that. What need not be read costs no promise. */
+/**
+ * Decides for every entry of the walk whether it must be read, and begins that. Items come many at a time: promises for each
+ * would take as long as all else that is done for a small file.
+ */
 export async function* planReads(
   events: Iterable<SourceEvent>,
   reader: FileReader,
   { cache, trustCache, findKept, signal }: PlanOptions,
-): AsyncGenerator<PlannedItem, void, undefined> {
+): AsyncGenerator<readonly PlannedItem[], void, undefined> {
   /** Of the directories on the current path. */
   const frames: Frame[] = [{ stats: undefined, isAncestor: false, wasThere: true, shrunk: false }]
   const links = new Set<string>()
   let count = 0
+  const items: PlannedItem[] = []
   const unmodified: UnmodifiedEntry[] = []
   const onSkipped = (): void => {
     frames.at(-1)!.shrunk = true
@@ -85,35 +90,64 @@ export async function* planReads(
   /** Whether an entry that may be taken over is what it was. */
   const isUnmodified = (cached: CachedEntry, stats: BigIntStats): boolean =>
     trustCache && cache !== undefined && cached.signature === fileSignature(stats) && !isRacy(stats, cache.startMs)
-  const takeUnmodified = (): PlannedItem => ({ type: 'unmodified', entries: unmodified.splice(0) })
+  const pushUnmodified = (): void => {
+    if (unmodified.length > 0) items.push({ type: 'unmodified', entries: unmodified.splice(0) })
+  }
+  const push = (item: PlannedItem): void => {
+    pushUnmodified()
+    items.push(item)
+  }
+  const takeItems = (): PlannedItem[] => {
+    pushUnmodified()
+    return items.splice(0)
+  }
   try {
     for (const event of events) {
       if (++count % ENTRIES_PER_BATCH === 0) {
-        if (unmodified.length > 0) yield takeUnmodified()
+        yield takeItems()
         await reader.flush()
         await setImmediate() // signals and finished work are heard of
         throwIfInterrupted(signal)
       }
       const isKnown = frames.at(-1)!.wasThere
-      const cached = isKnown && event.type === 'entry' ? cache?.entry(event.name, onSkipped) : undefined
-      if (cached && event.type === 'entry' && isUnmodified(cached, event.stats)) {
-        unmodified.push({ path: event.path, name: event.name, stats: event.stats, cached })
-        continue
-      }
-      if (unmodified.length > 0) yield takeUnmodified()
       if (event.type === 'enter') {
         const { stats, isAncestor } = event
         const wasThere = isKnown && (cache?.enter(event.name, onSkipped) ?? false)
         frames.push({ stats, isAncestor, wasThere, shrunk: false })
-        yield { ...event, wasThere }
-      } else if (event.type === 'leave') yield leave(event.path)
-      else yield* planEntry(event, cached)
+        push({ ...event, wasThere })
+        continue
+      }
+      if (event.type === 'leave') {
+        push(leave(event.path))
+        continue
+      }
+      const { path, name, stats } = event
+      const cached = isKnown ? cache?.entry(name, onSkipped) : undefined
+      if (cached && isUnmodified(cached, stats)) {
+        unmodified.push({ path, name, stats, cached })
+        continue
+      }
+      const isLink = isFurtherName(stats)
+      const isRead = stats.isFile() && !isLink
+      const kept = isRead && trustCache && cached ? await findKept?.(path, stats, cached) : undefined
+      const parts = isRead ? reader.partsOf(Number(stats.size), kept?.end) : []
+      push({ ...event, cached, segments: parts.length, kept, isLink })
+      const isLarge = stats.size > SMALL_BYTES
+      if (isLarge) {
+        await reader.flush() // whoever reads the items may stop among its segments to wait for small files before it
+        yield takeItems()
+      }
+      for (const part of parts) {
+        throwIfInterrupted(signal) // one large file may take minutes
+        push({ type: 'segment', ...(await reader.begin(path, part, stats)) })
+        if (isLarge) yield takeItems()
+      }
     }
   } finally {
     await reader.flush() // also when the walk fails: whoever awaits a segment must hear of it
   }
-  if (unmodified.length > 0) yield takeUnmodified()
-  yield leave('/' as ByteString)
+  push(leave('/' as ByteString))
+  yield takeItems()
 
   function leave(path: ByteString): PlannedItem & { type: 'leave' } {
     const cached = frames.at(-1)!.wasThere ? cache?.leave(onSkipped) : undefined
@@ -122,24 +156,13 @@ export async function* planReads(
     return { type: 'leave', path, cached, unmodified: cached && stats ? isSame(cached, stats) : false, shrunk }
   }
 
-  async function* planEntry(
-    event: SourceEvent & { type: 'entry' },
-    cached: CachedEntry | undefined,
-  ): AsyncGenerator<PlannedItem, void, undefined> {
-    const { path, stats } = event
-    const mayBeLink = stats.isFile() && stats.nlink > 1n
-    const isLink = mayBeLink && links.has(inodeOf(stats))
-    if (mayBeLink) links.add(inodeOf(stats))
-    const isRead = stats.isFile() && !isLink
-    const kept = isRead && trustCache && cached ? await findKept?.(path, stats, cached) : undefined
-    const parts = isRead ? reader.partsOf(Number(stats.size), kept?.end) : []
-    // Small ones before it are not to wait behind it: whoever reads these items may stop among its segments to wait for them.
-    if (stats.size > SMALL_BYTES) await reader.flush()
-    yield { ...event, cached, segments: parts.length, kept, isLink }
-    for (const part of parts) {
-      throwIfInterrupted(signal) // one large file may take minutes
-      yield { type: 'segment', ...(await reader.begin(path, part, stats)) }
-    }
+  /** Whether it is a file that has come before by another name. */
+  function isFurtherName(stats: BigIntStats): boolean {
+    if (!stats.isFile() || stats.nlink <= 1n) return false
+    const inode = inodeOf(stats)
+    if (links.has(inode)) return true
+    links.add(inode)
+    return false
   }
 }
 

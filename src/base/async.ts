@@ -166,3 +166,35 @@ export async function* readAhead<A>(
     await producer
   }
 }
+
+/** Hands out one by one what comes many at a time, with a promise only where none is left. */
+export class Unbatched<A> {
+  readonly #batches: AsyncIterator<readonly A[], unknown>
+  #batch: readonly A[] = []
+  #at = 0
+
+  constructor(batches: AsyncIterable<readonly A[]>) {
+    this.#batches = batches[Symbol.asyncIterator]()
+  }
+
+  /** The next one, if it has come already. */
+  take(): A | undefined {
+    return this.#at < this.#batch.length ? this.#batch[this.#at++] : undefined
+  }
+
+  /** The next one; undefined at the end. */
+  async wait(): Promise<A | undefined> {
+    while (this.#at === this.#batch.length) {
+      const next = await this.#batches.next()
+      if (next.done) return undefined
+      this.#batch = next.value
+      this.#at = 0
+    }
+    return this.take()
+  }
+
+  /** Tells the source that no more is wanted. */
+  async stop(): Promise<void> {
+    await this.#batches.return?.()
+  }
+}

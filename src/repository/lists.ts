@@ -22,8 +22,10 @@ export class ListBuilder {
 
   /** Appends chunks: n × 32 bytes of ids, and their lengths. Borrows both. */
   async add(ids: Uint8Array, lengths: ArrayLike<number>): Promise<void> {
-    for (let i = 0; i < lengths.length; i++)
-      await this.#addEntry(0, ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), lengths[i]!)
+    for (let i = 0; i < lengths.length; i++) {
+      const level = this.#enter(0, ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), lengths[i]!)
+      if (endsLevel(level)) await this.#closeList(0)
+    }
   }
 
   /**
@@ -41,7 +43,7 @@ export class ListBuilder {
         length = below
         id = objectIdAt(list.ids, i * ID_BYTES)
         if (offset + below > end) break
-        await this.#addEntry(height - 1, idBytes(id), below)
+        if (endsLevel(this.#enter(height - 1, idBytes(id), below))) await this.#closeList(height - 1)
         offset += below
       }
     }
@@ -60,14 +62,16 @@ export class ListBuilder {
   }
 
   /** Enters a chunk (height 0) or a list as what comes next in the file. */
-  async #addEntry(height: number, id: Uint8Array, length: number): Promise<void> {
+  #enter(height: number, id: Uint8Array, length: number): Level {
     this.#size += length
-    if (endsLevel(this.#append(height, id, length))) await this.#closeList(height)
+    return this.#append(height, id, length)
   }
 
   #append(height: number, id: Uint8Array, length: number): Level {
-    const level = (this.#levels[height] ??= { ids: new Uint8Array(LIST_MAX_ENTRIES * ID_BYTES), lengths: [] })
-    level.ids.set(id, level.lengths.length * ID_BYTES)
+    const level = (this.#levels[height] ??= { ids: new Uint8Array(FIRST_ENTRIES * ID_BYTES), lengths: [] })
+    const end = level.lengths.length * ID_BYTES
+    if (end === level.ids.length) level.ids = withMoreRoom(level.ids)
+    level.ids.set(id, end)
     level.lengths.push(length)
     return level
   }
@@ -84,9 +88,18 @@ export class ListBuilder {
 }
 
 interface Level {
-  /** Room for LIST_MAX_ENTRIES ids. */
-  readonly ids: Uint8Array
+  /** At their start, and room for more. */
+  ids: Uint8Array
   readonly lengths: number[]
+}
+
+/** Most files are small: room for all that a list can have would be much more than the rest of what they take. */
+const FIRST_ENTRIES = 4
+
+function withMoreRoom(ids: Uint8Array): Uint8Array {
+  const larger = new Uint8Array(Math.min(4 * ids.length, LIST_MAX_ENTRIES * ID_BYTES))
+  larger.set(ids)
+  return larger
 }
 
 function endsLevel({ ids, lengths }: Level): boolean {

@@ -27,20 +27,18 @@ export class TreeBuilder {
 
   /** Appends a node as `encodeNode` wrote it, and takes ownership of the bytes. */
   async add(name: ByteString, node: Uint8Array): Promise<void> {
-    await this.addAll([{ name, node }])
+    if (this.#lastName !== undefined && name <= this.#lastName)
+      throw new RangeError(`${displayBytes(name)} is out of order`)
+    this.#lastName = name
+    const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
+    leaf.nodes.push(node)
+    leaf.bytes += node.length
+    if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
   }
 
   /** The same for several. */
   async addAll(entries: Iterable<EncodedNode>): Promise<void> {
-    for (const { name, node } of entries) {
-      if (this.#lastName !== undefined && name <= this.#lastName)
-        throw new RangeError(`${displayBytes(name)} is out of order`)
-      this.#lastName = name
-      const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
-      leaf.nodes.push(node)
-      leaf.bytes += node.length
-      if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
-    }
+    for (const { name, node } of entries) await this.add(name, node)
   }
 
   /** The id of the root. The builder must not be used again. */

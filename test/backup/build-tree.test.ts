@@ -154,8 +154,8 @@ describe('what a snapshot lacks or holds in part', () => {
 const END = { type: 'leave', path: '/' as ByteString, cached: undefined, unmodified: false, shrunk: false } as const
 
 function build(items: readonly PlannedItem[], options: Partial<BuildOptions> = {}): Promise<ObjectId> {
-  async function* plan(): AsyncGenerator<PlannedItem> {
-    yield* items
+  async function* plan(): AsyncGenerator<readonly PlannedItem[]> {
+    for (const item of items) yield [item]
   }
   return buildTree(plan(), {
     maker: { accounts: createAccounts(), save: memoryObjects().save, onError: () => {} },

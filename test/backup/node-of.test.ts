@@ -151,7 +151,7 @@ describe('extended attributes', () => {
       return false // no such tool, or no such file system
     }
   }
-  const node = (): Promise<Node> => fileNode(maker, bytes('f'), NAME, statsOf('f'), { size: 0 })
+  const node = async (): Promise<Node> => fileNode(maker, bytes('f'), NAME, statsOf('f'), { size: 0 })
   beforeEach(() => writeFileSync(at('f'), ''))
 
   test('none, few inline, many as an object of their own', async (context) => {
