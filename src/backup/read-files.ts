@@ -197,11 +197,11 @@ export class FileReader {
     let changed = false
     let failure: string | undefined
     let offset = kept?.end ?? 0
-    for await (const { ids, lengths, ...segment } of segments) {
-      failure ??= segment.failure
-      changed ||= segment.before !== signature || segment.after !== signature
+    for await (const { ids, lengths, bytes, before, after, failure: reason } of segments) {
+      failure ??= reason
+      changed ||= before !== signature || after !== signature
       if (failure === undefined && !changed) journal?.add({ path, signature, offset, ids, lengths })
-      offset += segment.bytes
+      offset += bytes
       await list.add(ids, lengths)
     }
     if (failure !== undefined) return { type: 'failed', reason: failure }
