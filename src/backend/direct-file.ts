@@ -6,7 +6,7 @@ import { ChainkeepError, errnoOf } from '../base/errors.ts'
 import { WRITE_BYTES } from '../base/writing.ts'
 
 /** So much is written by one call while the next as much is gathered. */
-export const BLOCK_BYTES: number = 1024 * 1024
+export const BLOCK_BYTES: number = 2 * 1024 * 1024
 /** What offsets and lengths are multiples of: no disk's sectors are larger. */
 export const ALIGNMENT: number = 4096
 
