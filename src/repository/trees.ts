@@ -27,18 +27,12 @@ export class TreeBuilder {
 
   /** Appends a node as `encodeNode` wrote it, and takes ownership of the bytes. */
   async add(name: ByteString, node: Uint8Array): Promise<void> {
-    if (this.#lastName !== undefined && name <= this.#lastName)
-      throw new RangeError(`${displayBytes(name)} is out of order`)
-    this.#lastName = name
-    const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
-    leaf.nodes.push(node)
-    leaf.bytes += node.length
-    if (endsLeaf(leaf.nodes.length, leaf.bytes, name)) await this.#closeLeaf()
+    if (this.#append(name, node)) await this.#closeLeaf()
   }
 
   /** The same for several. */
   async addAll(entries: Iterable<EncodedNode>): Promise<void> {
-    for (const { name, node } of entries) await this.add(name, node)
+    for (const { name, node } of entries) if (this.#append(name, node)) await this.#closeLeaf()
   }
 
   /** The id of the root. The builder must not be used again. */
@@ -52,14 +46,25 @@ export class TreeBuilder {
     }
   }
 
+  /** Returns whether the leaf ends with it. */
+  #append(name: ByteString, node: Uint8Array): boolean {
+    if (this.#lastName !== undefined && name <= this.#lastName)
+      throw new RangeError(`${displayBytes(name)} is out of order`)
+    this.#lastName = name
+    const leaf = (this.#leaf ??= { firstName: name, nodes: [], bytes: 0 })
+    leaf.nodes.push(node)
+    leaf.bytes += node.length
+    return endsLeaf(leaf.nodes.length, leaf.bytes, name)
+  }
+
   async #closeLeaf(): Promise<void> {
     const { firstName, nodes } = this.#leaf!
     this.#leaf = undefined
     const id = await this.#save('tree', joinLeaf(nodes))
-    await this.#append(0, { firstName, id, count: nodes.length })
+    await this.#enter(0, { firstName, id, count: nodes.length })
   }
 
-  async #append(height: number, child: TreeChild): Promise<void> {
+  async #enter(height: number, child: TreeChild): Promise<void> {
     const children = (this.#levels[height] ??= [])
     children.push(child)
     if (endsInner(children.length, child.id)) await this.#closeInner(height)
@@ -69,7 +74,7 @@ export class TreeBuilder {
     const children = this.#levels[height]!.splice(0)
     const id = await this.#save('tree', encodeInner(height + 1, children))
     const count = children.reduce((sum, child) => sum + child.count, 0)
-    await this.#append(height + 1, { firstName: children[0]!.firstName, id, count })
+    await this.#enter(height + 1, { firstName: children[0]!.firstName, id, count })
   }
 }
 

@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { forEachLimited, mapOrdered, readAhead, Semaphore, SharedFate } from '../../src/base/async.ts'
+import { forEachLimited, mapOrdered, readAhead, Semaphore, SharedFate, Unbatched } from '../../src/base/async.ts'
 
 /** A source that tells how many items were taken from it, and whether it was closed. */
 function counted(length: number, failAt = Number.POSITIVE_INFINITY) {
@@ -275,5 +275,40 @@ describe('SharedFate', () => {
     const fate = new SharedFate(outer.signal)
     outer.abort()
     expect(fate.signal.aborted).toBe(true)
+  })
+})
+
+describe('Unbatched', () => {
+  test('hands out what has come at once, and waits for more where nothing is left', async () => {
+    const stopped: string[] = []
+    async function* batches(): AsyncGenerator<readonly number[]> {
+      try {
+        yield [1, 2]
+        yield []
+        yield [3]
+        yield [4]
+      } finally {
+        stopped.push('stopped')
+      }
+    }
+    const items = new Unbatched(batches())
+    expect(items.take(), 'nothing was asked for').toBeUndefined()
+    expect(await items.wait()).toBe(1)
+    expect(items.take()).toBe(2)
+    expect(items.take()).toBeUndefined()
+    expect(await items.wait(), 'of the batch after an empty one').toBe(3)
+    await items.stop()
+    expect(stopped).toEqual(['stopped'])
+    expect(await items.wait(), 'the end').toBeUndefined()
+  })
+
+  test('rejects with what the source does', async () => {
+    async function* failing(): AsyncGenerator<readonly number[]> {
+      yield [1]
+      throw new Error('source failed')
+    }
+    const items = new Unbatched(failing())
+    expect(await items.wait()).toBe(1)
+    await expect(items.wait()).rejects.toThrow('source failed')
   })
 })
