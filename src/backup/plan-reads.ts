@@ -56,6 +56,8 @@ export interface UnmodifiedEntry {
 /** How many entries the tree builder may lag behind; a batch of small files is begun before this many have followed its first. */
 export const ENTRIES_AHEAD = 1024
 const ENTRIES_PER_BATCH = 256
+/** Of small files: that they are read is noted for the next backup only once their items have passed. */
+const BYTES_PER_BATCH = 4 * 2 ** 20
 
 export const entriesIn = (items: readonly PlannedItem[]): number =>
   items.reduce((sum, item) => sum + (item.type === 'unmodified' ? item.entries.length : 1), 0)
@@ -82,6 +84,8 @@ export async function* planReads(
   const frames: Frame[] = [{ stats: undefined, isAncestor: false, wasThere: true, shrunk: false }]
   const links = new Set<string>()
   let count = 0
+  /** Of the segments among `items`. */
+  let bytes = 0
   const items: PlannedItem[] = []
   const unmodified: UnmodifiedEntry[] = []
   const onSkipped = (): void => {
@@ -99,6 +103,7 @@ export async function* planReads(
   }
   const takeItems = (): PlannedItem[] => {
     pushUnmodified()
+    bytes = 0
     return items.splice(0)
   }
   try {
@@ -140,7 +145,8 @@ export async function* planReads(
       for (const part of parts) {
         throwIfInterrupted(signal) // one large file may take minutes
         push({ type: 'segment', ...(await reader.begin(path, part, stats)) })
-        if (isLarge) yield takeItems()
+        bytes += part.length
+        if (isLarge || bytes >= BYTES_PER_BATCH) yield takeItems()
       }
     }
   } finally {

@@ -287,6 +287,17 @@ describe('what has begun is never left waiting', () => {
     expect(outline(items)).toEqual([...outline(items)].sort())
   })
 
+  test('nor does what is read wait for many entries more before it is passed on', async () => {
+    for (let i = 10; i < 30; i++) {
+      file(`s/${i}`)
+      truncateSync(join(tmp.path, `s/${i}`), SEGMENT)
+    }
+    const read: number[] = []
+    for await (const batch of planReads(events(), fakeReader().reader, { cache: undefined, trustCache: true }))
+      read.push(batch.filter(({ type }) => type === 'segment').length)
+    expect(read).toEqual([4, 4, 4, 4, 4, 0])
+  })
+
   test('in the middle of many entries', async () => {
     for (let i = 0; i < 600; i++) file(`s/${i}`)
     const { reader, calls } = fakeReader()
