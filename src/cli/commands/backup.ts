@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { Option } from 'commander'
 import { type BackupOptions, backup as runBackup } from '../../backup/archiver.ts'
+import { resolveSources } from '../../backup/sources.ts'
+import type { ByteString } from '../../base/bytes.ts'
 import { ChainkeepError, fileError, isCode } from '../../base/errors.ts'
 import type { SnapshotKind } from '../../format/snapshot.ts'
 import type { Effort } from '../../native/compress.ts'
@@ -112,7 +114,7 @@ A backup that did not finish is continued by the next one of the same paths: wha
       throw new ChainkeepError('USAGE', '--stdin-filename names what is read from stdin: give --stdin, too')
     const backupOptions = toBackupOptions(context, options, paths)
     const excludes = [...(await readExcludeFiles(context, options.excludeFile)), ...(options.exclude ?? [])]
-    await using repository = await openOrCreate(context, options)
+    await using repository = await openOrCreate(context, options, backupOptions.paths)
     const result = await runBackup(repository, {
       ...backupOptions,
       excludes,
@@ -127,11 +129,16 @@ A backup that did not finish is continued by the next one of the same paths: wha
   },
 })
 
-async function openOrCreate(context: Context, { init, dryRun }: Options): ReturnType<Context['openRepository']> {
+async function openOrCreate(
+  context: Context,
+  { init, dryRun }: Options,
+  paths: readonly ByteString[],
+): ReturnType<Context['openRepository']> {
   try {
     return await context.openRepository()
   } catch (error) {
     if (!isCode(error, 'NO_REPOSITORY') || !init || dryRun) throw error
+    if (paths.length > 0) resolveSources(paths, undefined, () => {}) // a repository with nothing to put into it would be left
     context.output.notice((await createRepository(context)).message)
     return await context.openRepository()
   }

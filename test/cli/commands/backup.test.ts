@@ -176,6 +176,14 @@ test('makes the repository with --init, once', async () => {
   expect(await run(['backup', 'node', '--init'])).toMatchObject({ code: 0, stderr: '' })
 })
 
+test('makes no repository with --init where there is nothing to put into it', async () => {
+  expect(await run(['backup', 'gone', 'gone too', '--init'])).toMatchObject({
+    code: 1,
+    stderr: `chainkeep: there is nothing to back up at any of ${tmp.path}/gone, ${tmp.path}/gone too\n`,
+  })
+  expect(existsSync(join(tmp.path, 'repository'))).toBe(false)
+})
+
 describe('what is stored', () => {
   beforeEach(async () => {
     await run(['init'])
