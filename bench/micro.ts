@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { loadAddon } from '../src/native/kernel.ts'
 import { raceChecksum } from './micro/checksum.ts'
 import { raceCompress } from './micro/compress.ts'
+import { raceCopying } from './micro/copying.ts'
 import { raceHash } from './micro/hash.ts'
 import { raceIndex } from './micro/index.ts'
 import { racePacks } from './micro/packs.ts'
@@ -16,11 +17,22 @@ import { raceWriting } from './micro/writing.ts'
 import { commandLine, parseCount, parseNames } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 
-const PARTS = ['scan', 'hash', 'checksum', 'compress', 'parity', 'protecting', 'packs', 'writing', 'index'] as const
+const PARTS = [
+  'scan',
+  'hash',
+  'checksum',
+  'copying',
+  'compress',
+  'parity',
+  'protecting',
+  'packs',
+  'writing',
+  'index',
+] as const
 
 const program = new Command('npm run bench:micro --')
   .description(
-    'Measures finding cuts, hashing, checksums, compressing, parity, packs, writing them and the index, by every implementation there is; and what parity costs.',
+    'Measures finding cuts, hashing, checksums, copying, compressing, parity, packs, writing them and the index, by every implementation there is; and what parity costs.',
   )
   .option('--only <parts>', `some of ${PARTS.join(',')}`, parseNames(PARTS), [...PARTS])
   .option('--objects <number>', 'how many the index has', parseCount, 1_000_000)
@@ -36,6 +48,7 @@ const races: Record<(typeof PARTS)[number], () => Promise<MicroTable>> = {
   scan: () => raceScan(addon, options),
   hash: () => raceHash(addon, options),
   checksum: () => raceChecksum(addon, options),
+  copying: () => raceCopying(options),
   compress: () => raceCompress(options),
   parity: () => raceParity(addon, options),
   protecting: () => measureProtecting(dir, quick ? 100e6 : 500e6, options.rounds),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { raceCopying } from '../../../bench/micro/copying.ts'
 import { raceIndex } from '../../../bench/micro/index.ts'
 import { racePacks } from '../../../bench/micro/packs.ts'
 import { measureProtecting } from '../../../bench/micro/protecting.ts'
@@ -19,6 +20,17 @@ test('the plain form of the scan finds the same cuts', () => {
   })
   expect(plain!.length).toBeGreaterThan(100)
   expect(plain).toEqual(reference)
+})
+
+test('memory is copied, shared or not', async () => {
+  const { rows } = await raceCopying({ rounds: 1, leastMs: 0 })
+  expect(rows.map(({ name }) => name)).toEqual([
+    'shared, alike',
+    'shared, unlike',
+    'not shared, alike',
+    'not shared, unlike',
+  ])
+  for (const { cells } of rows) expect(Object.keys(cells)).toEqual(['copyBytes', 'set'])
 })
 
 test('packs are made and read, and nothing is left behind', async () => {
